@@ -1,0 +1,22 @@
+const shared = {
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '^.+\\.ts$': ['@swc/jest'] },
+  moduleNameMapper: {
+    '^#(tenant-users|keys|budgets|connections)$': '<rootDir>/apps/$1/src/index.ts',
+    '^#([a-z-]+)$': '<rootDir>/libs/$1/src/index.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+};
+
+const project = (kind) => ({
+  ...shared,
+  displayName: kind,
+  testMatch: [`<rootDir>/{apps,libs,test}/**/*.${kind}.spec.ts`],
+});
+
+export default {
+  projects: [project('unit'), project('int'), project('e2e')],
+  reporters: ['default', '<rootDir>/test/summary-reporter.mjs'],
+  testTimeout: 60_000,
+};

@@ -1,0 +1,15 @@
+export {
+  type DeadLettered,
+  MESSAGE_TYPES,
+  type Message,
+  type ParticipantConfirmed,
+  type PlatformCreated,
+  type TenantCreated,
+  TOPICS,
+  type UserCreated,
+  type UserDeleted,
+  type UserStatus,
+  type UserUpdated,
+} from './messages.js';
+export { DATA_SCHEMAS, type JsonSchema } from './schemas.js';
+export { validateMessage } from './validate-message.js';

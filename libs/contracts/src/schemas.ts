@@ -1,0 +1,81 @@
+import { MESSAGE_TYPES } from './messages.js';
+
+/** A JSON Schema (draft-07 and 2020-12 alike: only keywords that mean the same in both). */
+export type JsonSchema = { readonly [keyword: string]: unknown };
+
+const text: JsonSchema = { type: 'string', minLength: 1, maxLength: 200 };
+const uuid: JsonSchema = {
+  type: 'string',
+  pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$',
+};
+const dateTime: JsonSchema = {
+  type: 'string',
+  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?Z$',
+};
+const count: JsonSchema = { type: 'integer', minimum: 0 };
+const status: JsonSchema = { enum: ['active', 'suspended', 'inactive', 'archived'] };
+const anyObject: JsonSchema = { type: 'object' };
+
+const record = (properties: { [name: string]: JsonSchema }): JsonSchema => ({
+  type: 'object',
+  properties,
+  required: Object.keys(properties),
+  additionalProperties: false,
+});
+
+const tenantScope = { platform_id: uuid, tenant_id: uuid };
+const user = { ...tenantScope, user_id: uuid };
+
+/**
+ * What the `data` of each message type holds, exactly. Ids must be UUIDs, so that nothing that names a person
+ * can stand in their place. The version is part of the type's name: a stored schema never changes in a way
+ * that refuses what it once accepted.
+ */
+export const DATA_SCHEMAS: { readonly [type: string]: JsonSchema } = {
+  [MESSAGE_TYPES.platformCreated]: record({
+    platform_id: uuid,
+    default_tenant_id: uuid,
+    default_account_kit_id: uuid,
+  }),
+  [MESSAGE_TYPES.tenantCreated]: record({ ...tenantScope, default_user_id: uuid }),
+  [MESSAGE_TYPES.userCreated]: record({
+    ...user,
+    account_kit_id: uuid,
+    status,
+    is_default: { type: 'boolean' },
+    revision: count,
+  }),
+  [MESSAGE_TYPES.userUpdated]: record({
+    ...user,
+    account_kit_id: uuid,
+    status,
+    revision: count,
+    changed: { type: 'array', items: text },
+  }),
+  [MESSAGE_TYPES.userDeleted]: record({ ...user, revision: count }),
+  [MESSAGE_TYPES.participantConfirmed]: record({
+    ...user,
+    participant: text,
+    removed: { type: 'object', additionalProperties: count },
+  }),
+  [MESSAGE_TYPES.deadLettered]: record({
+    topic: text,
+    group: text,
+    attempts: { type: 'integer', minimum: 1 },
+    error: text,
+    message: anyObject,
+  }),
+};
+
+/** The whole message; a type that is not Tenantry's own may carry any object as its data. */
+export const messageSchema = (type: string): JsonSchema =>
+  record({
+    id: text,
+    type: text,
+    source: text,
+    subject: text,
+    time: dateTime,
+    correlationId: text,
+    causationId: text,
+    data: DATA_SCHEMAS[type] ?? anyObject,
+  });

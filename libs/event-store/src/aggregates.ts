@@ -1,0 +1,168 @@
+import { LRUCache } from 'lru-cache';
+import {
+  type Clock,
+  type CommandContext,
+  type Decider,
+  type DomainEvent,
+  type NewEvent,
+  newId,
+  type RecordedEvent,
+  streamName,
+  TenantryError,
+} from '#kernel';
+import { type EventStore, type ExpectedRevision, RevisionConflict } from './event-store.js';
+
+/** Turns domain events into what the log may hold and back: personal data is sealed on the way in. */
+export interface EventCodec {
+  encode(event: NewEvent<object>, stream: string): Promise<NewEvent>;
+  /** Personal data comes back as `null` once its key has been destroyed. */
+  decode(event: RecordedEvent): Promise<RecordedEvent<object>>;
+}
+
+/** An aggregate as of its last event; `revision` is `no_stream` and `position` 0n before the first. */
+export interface Aggregate<State> {
+  state: State;
+  revision: ExpectedRevision;
+  position: bigint;
+}
+
+export interface ExecuteOptions {
+  context: CommandContext;
+  /** Refuse with `revision_mismatch` unless the aggregate is at this revision (`If-Match`). */
+  ifRevision?: number;
+  /** Don't read the stream first: it most likely does not exist. A conflict reads it and decides again. */
+  expectNew?: boolean;
+}
+
+const MAX_ATTEMPTS = 8;
+
+/**
+ * Runs commands: load → decide → append → evolve. States are cached; with several replicas a stale one shows as
+ * a conflict, is caught up from the log and decided again. Commands on one stream wait for each other here, so
+ * that only other processes can cause conflicts.
+ */
+export class Aggregates {
+  private readonly cache: LRUCache<string, Aggregate<unknown>>;
+  private readonly tails = new Map<string, Promise<unknown>>();
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly codec: EventCodec,
+    private readonly clock: Clock,
+    cacheSize = 20_000,
+  ) {
+    this.cache = new LRUCache({ max: cacheSize });
+  }
+
+  async load<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    id: string,
+  ): Promise<Aggregate<State>> {
+    const stream = streamName(decider.category, id);
+    return (this.cached<State>(stream) ?? this.catchUp(decider, stream, undefined)) as Aggregate<State>;
+  }
+
+  /**
+   * Throws what `decide` throws, `conflict` with code `revision_mismatch` when `ifRevision` does not hold, and
+   * `conflict` when other writers win 8 times in a row.
+   */
+  async execute<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    id: string,
+    command: Command,
+    options: ExecuteOptions,
+  ): Promise<Aggregate<State>> {
+    const stream = streamName(decider.category, id);
+    return this.inTurn(stream, () => this.run(decider, stream, command, options));
+  }
+
+  private async run<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    stream: string,
+    command: Command,
+    options: ExecuteOptions,
+  ): Promise<Aggregate<State>> {
+    let known = this.cached<State>(stream);
+    if (!known && options.expectNew) {
+      known = { state: decider.initialState, revision: 'no_stream', position: 0n };
+    }
+    known ??= await this.catchUp(decider, stream, undefined);
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      this.checkRevision(known, options.ifRevision);
+      const events = decider.decide(command, known.state);
+      if (events.length === 0) return known;
+      try {
+        return await this.append(decider, stream, known, { events, context: options.context });
+      } catch (error) {
+        if (!(error instanceof RevisionConflict)) throw error;
+        known = await this.catchUp(decider, stream, known);
+      }
+    }
+    throw new TenantryError('conflict', `${decider.category} is being changed too often at the same time`);
+  }
+
+  private async append<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    stream: string,
+    known: Aggregate<State>,
+    decided: { events: Event[]; context: CommandContext },
+  ): Promise<Aggregate<State>> {
+    const at = this.clock.now().toISOString();
+    const encoded = await Promise.all(
+      decided.events.map((event) =>
+        this.codec.encode(
+          { id: newId(), type: event.type, data: event.data, at, metadata: decided.context },
+          stream,
+        ),
+      ),
+    );
+    const { revision, position } = await this.store.append(stream, known.revision, encoded);
+    const state = decided.events.reduce((current, event) => decider.evolve(current, event), known.state);
+    const next = { state, revision, position };
+    this.cache.set(stream, next);
+    return next;
+  }
+
+  /** Folds what the log holds beyond `known`. */
+  private async catchUp<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    stream: string,
+    known: Aggregate<State> | undefined,
+  ): Promise<Aggregate<State>> {
+    let current: Aggregate<State> = known ?? {
+      state: decider.initialState,
+      revision: 'no_stream',
+      position: 0n,
+    };
+    const from = current.revision === 'no_stream' ? 0 : current.revision + 1;
+    for (const stored of await this.store.read(stream, from)) {
+      const event = (await this.codec.decode(stored)) as unknown as Event;
+      const state = decider.evolve(current.state, event);
+      current = { state, revision: stored.revision, position: stored.position };
+    }
+    if (current.revision !== 'no_stream') this.cache.set(stream, current);
+    return current;
+  }
+
+  private checkRevision(known: Aggregate<unknown>, expected: number | undefined): void {
+    if (expected === undefined || known.revision === expected || known.revision === 'no_stream') return;
+    throw new TenantryError('conflict', 'the revision given in If-Match is not the current one', {
+      code: 'revision_mismatch',
+    });
+  }
+
+  private cached<State>(stream: string): Aggregate<State> | undefined {
+    return this.cache.get(stream) as Aggregate<State> | undefined;
+  }
+
+  private async inTurn<Result>(stream: string, work: () => Promise<Result>): Promise<Result> {
+    const before = this.tails.get(stream);
+    const turn = before ? before.then(work, work) : work();
+    this.tails.set(stream, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.tails.get(stream) === turn) this.tails.delete(stream);
+    }
+  }
+}

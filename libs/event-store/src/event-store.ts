@@ -1,0 +1,82 @@
+import type { NewEvent, RecordedEvent } from '#kernel';
+
+/** The revision that the stream's last event must have, or `no_stream` where the stream must not exist yet. */
+export type ExpectedRevision = number | 'no_stream';
+
+export interface AppendResult {
+  /** The revision of the last event of the append. */
+  revision: number;
+  /** The position of the last event of the append. */
+  position: bigint;
+  /** Positions of all its events, in order, where the adapter knows them; the last is `position`. */
+  events: RecordedEvent[];
+}
+
+export interface Batch {
+  /** In log order; may be empty when only the position moved. */
+  events: RecordedEvent[];
+  /** Everything up to and including this position has been handed over, whether it passed the filter or not. */
+  position: bigint;
+}
+
+export interface SubscribeOptions {
+  /** Exclusive; 0n is the beginning of the log. */
+  after: bigint;
+  /** Stream categories to deliver; all when left out. */
+  categories?: readonly string[];
+  /** At most this many events a batch; 512 by default. */
+  maxBatchSize?: number;
+}
+
+export interface Subscription {
+  /** Stops and waits for a batch that is under way. */
+  close(): Promise<void>;
+}
+
+/**
+ * The append-only log.
+ *
+ * Ordering: positions are strictly increasing in the order in which appends became visible; a subscriber never
+ * sees position n+1 before n, and sees each event exactly once while the subscription lives.
+ * Atomicity: the events of one append are stored all together or not at all, in one stream.
+ * Durability: `append` resolves only after the events survive a crash of process and machine.
+ * Idempotency: an append whose stream already holds exactly these event ids right after `expected` succeeds
+ * again with the first write's result and changes nothing.
+ */
+export interface EventStore {
+  /**
+   * Throws RevisionConflict when the stream is elsewhere, TenantryError `unavailable` when the log can't be
+   * reached or the outcome is unknown after retries, `invalid_input`/`payload_too_large` above 1 MiB.
+   */
+  append(stream: string, expected: ExpectedRevision, events: readonly NewEvent[]): Promise<AppendResult>;
+
+  /** The events of a stream from revision `from` (inclusive, default 0), oldest first; empty if there is none. */
+  read(stream: string, from?: number): Promise<RecordedEvent[]>;
+
+  /**
+   * Catches up from `after`, then follows live. `onBatch` is awaited before the next batch (back-pressure; at
+   * most `maxBatchSize` events are held). If it rejects, the same batch is offered again after a backoff of
+   * 100 ms, doubling to 5 s.
+   */
+  subscribe(options: SubscribeOptions, onBatch: (batch: Batch) => Promise<void>): Subscription;
+
+  /** The position of the last event in the log; 0n when it is empty. */
+  head(): Promise<bigint>;
+
+  /** Rejects with the reason if the log can't take an append just now. */
+  ready(): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+/** The stream was not at the expected revision. `actual` is where it is. */
+export class RevisionConflict extends Error {
+  override readonly name = 'RevisionConflict';
+  constructor(
+    readonly stream: string,
+    readonly expected: ExpectedRevision,
+    readonly actual: ExpectedRevision,
+  ) {
+    super(`stream ${stream} is at ${actual}, expected ${expected}`);
+  }
+}

@@ -1,0 +1,120 @@
+import { timingSafeEqual } from 'node:crypto';
+import { type CanActivate, type ExecutionContext, Inject, Injectable, SetMetadata } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { ApiSecurity } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { type Clock, invalidInput, isId, notFound, TenantryError } from '#kernel';
+import { Position } from '../http/position.js';
+import type { Settings } from '../settings.js';
+import { CLOCK, SETTINGS } from '../tokens.js';
+import { hashApiKey, parseApiKey } from './api-key.js';
+import { type Caller, PlatformKeys, type Scope } from './caller.js';
+
+interface Requirement {
+  scope: Scope | undefined;
+  root: boolean;
+}
+
+const REQUIREMENT = Symbol('access requirement');
+const PUBLIC: Requirement = { scope: undefined, root: false };
+
+/** The route needs a platform key with this scope (or `admin`). */
+export const RequireScope = (scope: Scope): MethodDecorator & ClassDecorator =>
+  requirement({ scope, root: false });
+
+/** The route is the operator's: only the root key may call it. */
+export const RequireRoot = (): MethodDecorator & ClassDecorator =>
+  requirement({ scope: undefined, root: true });
+
+/** The route takes the root key too, beside platform keys with this scope. */
+export const RequireScopeOrRoot = (scope: Scope): MethodDecorator & ClassDecorator =>
+  requirement({ scope, root: true });
+
+/** The route is open to anyone: health, metrics, documents. */
+export const Public = (): MethodDecorator & ClassDecorator => SetMetadata(REQUIREMENT, PUBLIC);
+
+function requirement(value: Requirement): MethodDecorator & ClassDecorator {
+  return (target: object, key?: string | symbol, descriptor?: PropertyDescriptor) => {
+    SetMetadata(REQUIREMENT, value)(target, key as string, descriptor as PropertyDescriptor);
+    ApiSecurity('bearer')(target, key as string, descriptor as PropertyDescriptor);
+  };
+}
+
+const unauthorized = () => new TenantryError('unauthorized', 'a valid API key is required');
+
+export type TenantryRequest = FastifyRequest & { caller?: Caller };
+
+/** Finds out who is calling and refuses what the key may not do. A route without a requirement is refused. */
+@Injectable()
+export class AccessGuard implements CanActivate {
+  private readonly rootKeyHash: Buffer;
+
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly platformKeys: PlatformKeys,
+    private readonly position: Position,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(SETTINGS) settings: Settings,
+  ) {
+    this.rootKeyHash = Buffer.from(hashApiKey(settings.rootKey), 'hex');
+  }
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (context.getType() !== 'http') return true;
+    const needed = this.reflector.getAllAndOverride<Requirement | undefined>(REQUIREMENT, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    if (!needed)
+      throw new Error(`route ${context.getClass().name}.${context.getHandler().name} has no scope`);
+    if (needed === PUBLIC) return true;
+    const request = context.switchToHttp().getRequest<TenantryRequest>();
+    request.caller = await this.identify(request, needed);
+    await this.position.awaitMinimum(request.headers['tenantry-min-position']);
+    return true;
+  }
+
+  private async identify(request: TenantryRequest, needed: Requirement): Promise<Caller> {
+    const key = presentedKey(request);
+    const kind = key === undefined ? undefined : parseApiKey(key)?.kind;
+    if (key === undefined || kind === undefined) throw unauthorized();
+    const keyHash = hashApiKey(key);
+    if (kind === 'root') return this.identifyRoot(keyHash, request.id, needed);
+    if (!needed.scope) throw new TenantryError('forbidden', 'the root key is required');
+    if (kind === 'user') throw lacksScope(needed.scope);
+    const access = await this.platformKeys.resolve(keyHash, requestedTenant(request));
+    if (access === 'unknown') throw unauthorized();
+    if (access === 'no_tenant') throw notFound('tenant');
+    if (access.expiresAt !== null && Date.parse(access.expiresAt) <= this.clock.now().getTime())
+      throw unauthorized();
+    if (!access.scopes.includes(needed.scope) && !access.scopes.includes('admin')) {
+      throw lacksScope(needed.scope);
+    }
+    return { actor: { type: 'platform_key', id: access.keyId }, requestId: request.id, access };
+  }
+
+  private identifyRoot(keyHash: string, requestId: string, needed: Requirement): Caller {
+    if (!timingSafeEqual(Buffer.from(keyHash, 'hex'), this.rootKeyHash)) throw unauthorized();
+    if (!needed.root && needed.scope) throw lacksScope(needed.scope);
+    return { actor: { type: 'root_key', id: 'root' }, requestId, access: undefined };
+  }
+}
+
+function presentedKey(request: TenantryRequest): string | undefined {
+  const { authorization } = request.headers;
+  const single = request.headers['x-api-key'];
+  if (authorization === undefined) return typeof single === 'string' ? single : undefined;
+  return /^Bearer (\S+)$/i.exec(authorization)?.[1];
+}
+
+function requestedTenant(request: TenantryRequest): string | undefined {
+  const header = request.headers['x-tenant-id'];
+  if (header === undefined) return undefined;
+  if (typeof header !== 'string' || !isId(header.toLowerCase()))
+    throw invalidInput('X-Tenant-Id', 'must be a UUID');
+  return header.toLowerCase();
+}
+
+function lacksScope(scope: Scope): TenantryError {
+  return new TenantryError('forbidden', `the API key lacks the scope ${scope}`, { requiredScope: scope });
+}

@@ -1,0 +1,65 @@
+import type { Actor } from '#kernel';
+
+export const SCOPES = [
+  'users:read',
+  'users:write',
+  'tenants:read',
+  'tenants:write',
+  'keys:read',
+  'keys:write',
+  'keys:verify',
+  'budgets:read',
+  'budgets:write',
+  'connections:read',
+  'connections:write',
+  'vault:read',
+  'vault:write',
+  'audit:read',
+  'admin',
+] as const;
+
+export type Scope = (typeof SCOPES)[number];
+
+/** What a platform key stands for, and the tenant it acts in just now. */
+export interface PlatformAccess {
+  keyId: string;
+  platformId: string;
+  scopes: readonly Scope[];
+  expiresAt: string | null;
+  tenant: { id: string; defaultUserId: string };
+  defaultAccountKitId: string;
+  defaultRole: string;
+}
+
+/** Who is calling, as every handler sees it. A root caller has no tenant. */
+export interface Caller {
+  actor: Actor;
+  requestId: string;
+  /** Undefined for the operator's root key. */
+  access: PlatformAccess | undefined;
+}
+
+/**
+ * Resolves platform keys. `tenantId` is the tenant named by the caller, or undefined for the key's own default.
+ */
+export abstract class PlatformKeys {
+  /**
+   * `unknown` for a key that does not exist or was revoked; `no_tenant` when the tenant is not one that this
+   * key may act in, whether it exists or not.
+   */
+  abstract resolve(
+    keyHash: string,
+    tenantId: string | undefined,
+  ): Promise<PlatformAccess | 'unknown' | 'no_tenant'>;
+}
+
+/** A user as other services may know it; undefined once deleted, and in any tenant but its own. */
+export interface KnownUser {
+  status: 'active' | 'suspended' | 'inactive' | 'archived';
+  accountKitId: string;
+}
+
+/** The downstream services' view of the users. Look-ups are keyed by (tenant, id). */
+export abstract class UserDirectory {
+  abstract find(tenantId: string, userId: string): Promise<KnownUser | undefined>;
+}

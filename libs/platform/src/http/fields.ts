@@ -1,0 +1,181 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
+import { isEmail, ValidateBy, type ValidationArguments } from 'class-validator';
+import { isId } from '#kernel';
+import { depthWithin, TOO_LARGE } from './validation.js';
+
+interface FieldOptions {
+  description?: string;
+  example?: unknown;
+  /** The field must be given. */
+  required?: boolean;
+  /** `null` is taken: on a patch it clears the field. */
+  nullable?: boolean;
+}
+
+interface Rule {
+  holds(value: unknown): boolean;
+  message: string;
+}
+
+const rule = (message: string, holds: (value: unknown) => boolean): Rule => ({ message, holds });
+
+const isString = rule('must be a string', (value) => typeof value === 'string');
+
+const lengthOf = (min: number, max: number): Rule =>
+  rule(`must be ${min} to ${max} characters long`, (value) => {
+    const { length } = value as string;
+    return length >= min && length <= max;
+  });
+
+/** A lone surrogate cannot be stored as UTF-8 and NUL not in every database, so short texts take neither. */
+const wellFormed = rule('must be well-formed Unicode without NUL', (value) => {
+  const text = value as string;
+  return text.isWellFormed() && !text.includes('\0');
+});
+
+/**
+ * One decorator a field: what is checked and what the OpenAPI document says come from the same line. The rules
+ * are one constraint to class-validator, whose cost grows with their number; the first that fails is told.
+ */
+function field(options: FieldOptions, schema: ApiPropertyOptions, ...rules: Rule[]): PropertyDecorator {
+  const { required = false, nullable = false, ...shown } = options;
+  const broken = (value: unknown): Rule | undefined => {
+    if ((value === undefined && !required) || (value === null && nullable)) return undefined;
+    return rules.find(({ holds }) => !holds(value));
+  };
+  const documented = { ...schema, ...shown, required, ...(nullable && { nullable }) } as ApiPropertyOptions;
+  const validate = (value: unknown) => broken(value) === undefined;
+  const defaultMessage = (broke?: ValidationArguments) => broken(broke?.value)?.message ?? '';
+  return applyDecorators(
+    ApiProperty(documented),
+    ValidateBy({ name: 'field', validator: { validate, defaultMessage } }),
+  );
+}
+
+export const TextField = (
+  options: FieldOptions & { max: number; pattern?: RegExp; hint?: string },
+): PropertyDecorator => {
+  const { max, pattern, hint = 'has characters that are not allowed', ...rest } = options;
+  return field(
+    rest,
+    { type: String, minLength: 1, maxLength: max, ...(pattern && { pattern: pattern.source }) },
+    isString,
+    lengthOf(1, max),
+    wellFormed,
+    ...(pattern ? [rule(hint, (value) => pattern.test(value as string))] : []),
+  );
+};
+
+export const EmailField = (options: FieldOptions): PropertyDecorator =>
+  field(
+    { example: 'alice@example.com', ...options },
+    { type: String, format: 'email', maxLength: 254 },
+    isString,
+    rule('must be an email address', (value) => isEmail(value)),
+    lengthOf(3, 254),
+    wellFormed,
+  );
+
+/** E.164, as in ITU-T E.164: a plus sign and up to 15 digits. */
+export const PhoneField = (options: FieldOptions): PropertyDecorator =>
+  TextField({
+    example: '+41446681800',
+    ...options,
+    max: 16,
+    pattern: /^\+[1-9]\d{1,14}$/,
+    hint: 'must be a phone number in E.164 form such as +41446681800',
+  });
+
+export const IdField = (options: FieldOptions): PropertyDecorator =>
+  field(
+    options,
+    { type: String, format: 'uuid' },
+    rule('must be a UUID', (value) => typeof value === 'string' && isId(value)),
+  );
+
+export const ChoiceField = (options: FieldOptions & { of: readonly string[] }): PropertyDecorator => {
+  const { of, ...rest } = options;
+  return field(
+    rest,
+    { type: String, enum: [...of] },
+    rule(`must be one of ${of.join(', ')}`, (value) => of.includes(value as string)),
+  );
+};
+
+export const BooleanField = (options: FieldOptions): PropertyDecorator =>
+  field(
+    options,
+    { type: Boolean },
+    rule('must be true or false', (value) => typeof value === 'boolean'),
+  );
+
+export const TextListField = (
+  options: FieldOptions & { maxItems: number; max: number; pattern: RegExp },
+): PropertyDecorator => {
+  const { maxItems, max, pattern, ...rest } = options;
+  const isItem = (item: unknown) => typeof item === 'string' && item.length <= max && pattern.test(item);
+  return field(
+    rest,
+    { type: 'array', items: { type: 'string', maxLength: max, pattern: pattern.source }, maxItems },
+    rule('must be a list', (value) => Array.isArray(value)),
+    rule(`must hold at most ${maxItems} entries`, (value) => (value as unknown[]).length <= maxItems),
+    rule(`must hold texts of 1 to ${max} allowed characters`, (value) => (value as unknown[]).every(isItem)),
+    rule('must not name the same entry twice', (value) => {
+      const items = value as unknown[];
+      return new Set(items).size === items.length;
+    }),
+  );
+};
+
+/** An amount in USD as a decimal string or a number; the handler reads it with `parseUsd`. */
+export const UsdField = (options: FieldOptions): PropertyDecorator =>
+  field(
+    { example: '12.50', ...options },
+    {
+      oneOf: [
+        { type: 'string', pattern: '^\\d{1,9}(\\.\\d{1,6})?$' },
+        { type: 'number', minimum: 0, exclusiveMaximum: 1_000_000_000 },
+      ],
+    } as ApiPropertyOptions,
+    rule('must be an amount in USD such as "12.50" with at most 6 decimals', (value) =>
+      typeof value === 'string' || typeof value === 'number'
+        ? /^\d{1,9}(\.\d{1,6})?$/.test(String(value))
+        : false,
+    ),
+  );
+
+export const TimeField = (options: FieldOptions): PropertyDecorator =>
+  field(
+    { example: '2030-01-31T12:00:00Z', ...options },
+    { type: String, format: 'date-time' },
+    rule('must be a time in RFC 3339 UTC form such as 2030-01-31T12:00:00Z', isTime),
+  );
+
+/** A day that the month does not have would roll over into the next. */
+function isTime(value: unknown): boolean {
+  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/.test(value)) return false;
+  const time = Date.parse(value);
+  return !Number.isNaN(time) && new Date(time).toISOString().slice(0, 19) === value.slice(0, 19);
+}
+
+const METADATA_MAX_BYTES = 16 * 1024;
+const METADATA_MAX_DEPTH = 8;
+
+/** Any JSON object; its keys are plain data, whatever they are called. */
+export const MetadataField = (options: FieldOptions): PropertyDecorator =>
+  field(
+    { example: { plan: 'pro' }, ...options },
+    { type: 'object', additionalProperties: true },
+    rule(
+      'must be an object',
+      (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    ),
+    rule(`${TOO_LARGE}: at most ${METADATA_MAX_DEPTH} levels`, (value) =>
+      depthWithin(value, METADATA_MAX_DEPTH),
+    ),
+    rule(
+      `${TOO_LARGE}: at most 16 KiB`,
+      (value) => Buffer.byteLength(JSON.stringify(value)) <= METADATA_MAX_BYTES,
+    ),
+  );

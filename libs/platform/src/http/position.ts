@@ -1,0 +1,39 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { invalidInput, TenantryError } from '#kernel';
+import { ReadModels } from '../operations/read-models.js';
+import type { Settings } from '../settings.js';
+import { SETTINGS } from '../tokens.js';
+
+/** Ties answers to places in the log, so that a read after a write sees it. */
+@Injectable()
+export class Position {
+  constructor(
+    private readonly readModels: ReadModels,
+    @Inject(SETTINGS) private readonly settings: Settings,
+  ) {}
+
+  /** Waits until every read model has passed the `Tenantry-Min-Position` of a request; 503 when it takes too long. */
+  async awaitMinimum(header: string | string[] | undefined): Promise<void> {
+    if (header === undefined) return;
+    if (typeof header !== 'string' || !/^\d{1,19}$/.test(header)) {
+      throw invalidInput('Tenantry-Min-Position', 'must be a position as a decimal number');
+    }
+    const passed = await this.readModels.waitForAll(BigInt(header), this.settings.readYourWritesTimeoutMs);
+    if (!passed) {
+      throw new TenantryError('unavailable', 'the read models have not reached this position yet', {
+        code: 'projection_behind',
+        retryAfterSeconds: 1,
+      });
+    }
+  }
+
+  /**
+   * Answers a write with its position, once the named projection has passed it. The wait is bounded: a write
+   * that is durable answers even when its read model is behind.
+   */
+  async settle(reply: FastifyReply, position: bigint, projection: string): Promise<void> {
+    reply.header('tenantry-position', position.toString());
+    await this.readModels.waitFor(projection, position, this.settings.readYourWritesTimeoutMs);
+  }
+}

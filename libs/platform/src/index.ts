@@ -1,0 +1,35 @@
+export { RequireRoot, RequireScope, RequireScopeOrRoot } from './access/access.guard.js';
+export { apiKeyPrefix, createApiKey, hashApiKey, parseApiKey } from './access/api-key.js';
+export {
+  type Caller,
+  type KnownUser,
+  type PlatformAccess,
+  PlatformKeys,
+  SCOPES,
+  type Scope,
+  UserDirectory,
+} from './access/caller.js';
+export { ifMatch } from './http/conditional.js';
+export {
+  BooleanField,
+  ChoiceField,
+  EmailField,
+  IdField,
+  MetadataField,
+  PhoneField,
+  TextField,
+  TextListField,
+  TimeField,
+  UsdField,
+} from './http/fields.js';
+export { decodeCursor, encodeCursor, NoQuery, type Page, PageQuery, pageOf } from './http/pagination.js';
+export { CurrentAccess, CurrentCaller, CurrentContext, IdParam, UserId } from './http/params.js';
+export { Position } from './http/position.js';
+export { ConvertedBy, Nested, TOO_LARGE } from './http/validation.js';
+export { Cascade, type Close, type Closed } from './operations/cascade.js';
+export { AppLogger } from './operations/logger.js';
+export { type FollowedLog, ReadModels, type RelayedLog } from './operations/read-models.js';
+export { PlatformModule } from './platform.module.js';
+export { closeOnSignal, createApp, describeModule, startFollowing } from './serve.js';
+export { InvalidSetting, loadSettings, type Settings, secretFile } from './settings.js';
+export { CLOCK, EVENT_STORE, KEY_STORE, MESSAGE_BUS, READ_DATABASE, SETTINGS } from './tokens.js';

@@ -1,0 +1,39 @@
+import { Controller, Get, Res } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Public } from '../access/access.guard.js';
+import { Consumers } from './consumers.js';
+import { Parts } from './parts.js';
+import { ReadModels } from './read-models.js';
+
+@ApiExcludeController()
+@Public()
+@Controller('health')
+export class HealthController {
+  constructor(
+    private readonly parts: Parts,
+    private readonly readModels: ReadModels,
+    private readonly consumers: Consumers,
+  ) {}
+
+  /** The process answers. */
+  @Get('live')
+  live() {
+    return { status: 'up' };
+  }
+
+  /** 200 when every part takes work and no projection has failed; else 503 with the same body. */
+  @Get('ready')
+  async ready(@Res({ passthrough: true }) reply: FastifyReply) {
+    const [parts, projections, consumers] = await Promise.all([
+      this.parts.states(),
+      this.readModels.statuses(),
+      this.consumers.statuses(),
+    ]);
+    const up =
+      parts.every(({ status }) => status === 'up') &&
+      projections.every(({ state }) => state === 'running' || state === 'starting');
+    reply.status(up ? 200 : 503);
+    return { status: up ? 'up' : 'down', parts, projections, consumers };
+  }
+}

@@ -1,0 +1,130 @@
+import 'reflect-metadata';
+import { isUtf8 } from 'node:buffer';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { FastifyInstance } from 'fastify';
+import { invalidInput } from '#kernel';
+import { type ConsumerOptions, connectConsumer, type MessageBus } from '#message-bus';
+import { sendBadUrl } from './http/problem.filter.js';
+import { Consumers } from './operations/consumers.js';
+import { AppLogger } from './operations/logger.js';
+import { Metrics } from './operations/metrics.js';
+import { ReadModels } from './operations/read-models.js';
+import { MESSAGE_BUS } from './tokens.js';
+
+const BODY_LIMIT_BYTES = 256 * 1024;
+const SANE_REQUEST_ID = /^[\w.:-]{1,128}$/;
+
+/** The HTTP engine with the limits of the public contract. */
+function adapter(): FastifyAdapter {
+  return new FastifyAdapter({
+    bodyLimit: BODY_LIMIT_BYTES,
+    forceCloseConnections: 'idle',
+    frameworkErrors: sendBadUrl,
+    // Longer than any name in a path may be, so that the route's own check answers.
+    routerOptions: { maxParamLength: 500 },
+    genReqId: (request: IncomingMessage) => {
+      const given = request.headers['x-request-id'];
+      return typeof given === 'string' && SANE_REQUEST_ID.test(given) ? given : randomUUID();
+    },
+  });
+}
+
+/**
+ * An application that is wired but neither follows the log nor listens: call `startFollowing`, then `listen`.
+ * `consumers` are the bus groups whose handlers the modules hold.
+ */
+export async function createApp(
+  module: Type | object,
+  consumers: readonly ConsumerOptions[],
+): Promise<NestFastifyApplication> {
+  const app = await NestFactory.create<NestFastifyApplication>(module as Type, adapter(), {
+    bufferLogs: true,
+    abortOnError: false,
+    // JSON alone is taken; see parseJsonBodies.
+    bodyParser: false,
+  });
+  app.useLogger(app.get(AppLogger));
+  app.flushLogs();
+  installHooks(app);
+  SwaggerModule.setup('docs', app, () => describeApi(app), {
+    jsonDocumentUrl: 'openapi.json',
+    yamlDocumentUrl: 'openapi.yaml',
+    customSiteTitle: 'Tenantry API',
+  });
+  await app.init();
+  const bus = app.get<MessageBus>(MESSAGE_BUS);
+  for (const options of consumers) {
+    const server = bus.consumer(options);
+    app.get(Consumers).add(server);
+    connectConsumer(app, server);
+  }
+  return app;
+}
+
+/** Starts the read models, the policies, the relay and the consumers. */
+export async function startFollowing(app: NestFastifyApplication): Promise<void> {
+  await app.get(ReadModels).start();
+  await app.startAllMicroservices();
+}
+
+/** The OpenAPI document, generated from the code. */
+export function describeApi(app: NestFastifyApplication): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setTitle('Tenantry')
+    .setDescription(
+      'Holds the end-users of your customers, what each may use, and a provable end when one is deleted.',
+    )
+    .setVersion('1')
+    .addSecurity('bearer', { type: 'http', scheme: 'bearer' })
+    .build();
+  return SwaggerModule.createDocument(app, config, {
+    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
+  });
+}
+
+/** The same from the modules alone: nothing is opened and nothing runs. */
+export async function describeModule(module: Type | object): Promise<OpenAPIObject> {
+  const options = { preview: true, logger: false, abortOnError: false } as const;
+  const app = await NestFactory.create<NestFastifyApplication>(module as Type, adapter(), options);
+  return describeApi(app);
+}
+
+function installHooks(app: NestFastifyApplication): void {
+  const metrics = app.get(Metrics);
+  const fastify = app.getHttpAdapter().getInstance();
+  parseJsonBodies(fastify);
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    done();
+  });
+  fastify.addHook('onResponse', (request, reply, done) => {
+    metrics.observe(request, reply);
+    done();
+  });
+}
+
+/** Many clients name the type of a body that they don't send, with DELETE for one: empty is no body. */
+function parseJsonBodies(fastify: FastifyInstance): void {
+  // Keys such as __proto__ are plain data: nothing merges what callers send into objects of ours.
+  const parse = fastify.getDefaultJsonParser('ignore', 'ignore');
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    if (body.length === 0) done(null, undefined);
+    // Decoding would put U+FFFD in the place of wrong bytes, and so change what was sent.
+    else if (!isUtf8(body)) done(invalidInput('body', 'must be UTF-8'));
+    else parse(request, body.toString(), done);
+  });
+}
+
+/** Closes the application on SIGTERM or SIGINT; what does not end within 10 s is cut off. */
+export async function closeOnSignal(app: NestFastifyApplication): Promise<void> {
+  await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+  setTimeout(() => process.exit(1), 10_000).unref();
+  await app.close();
+}

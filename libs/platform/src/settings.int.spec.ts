@@ -1,0 +1,48 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createApiKey } from './access/api-key.js';
+import { InvalidSetting, loadSettings } from './settings.js';
+
+let dataDir: string;
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'tenantry-settings-'));
+});
+afterEach(() => rmSync(dataDir, { recursive: true }));
+
+const load = (env: NodeJS.ProcessEnv) => loadSettings({ TENANTRY_DATA_DIR: dataDir, ...env });
+
+describe('settings', () => {
+  it('given nothing, takes the defaults and keeps its own keys in files that others cannot read', () => {
+    const settings = load({});
+    expect(settings).toMatchObject({ host: '127.0.0.1', port: 3000, logLevel: 'info', dataDir });
+    for (const name of ['master-key', 'root-key']) {
+      expect(statSync(join(dataDir, name)).mode & 0o777).toBe(0o600);
+    }
+    expect(readFileSync(join(dataDir, 'root-key'), 'utf8').trim()).toBe(settings.rootKey);
+    expect(load({})).toEqual(settings);
+  });
+
+  it.each([
+    ['PORT', 'abc'],
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['LOG_LEVEL', 'loud'],
+    ['TENANTRY_MASTER_KEY', 'c2hvcnQ='],
+    ['TENANTRY_ROOT_KEY', 'secret'],
+    ['TENANTRY_ROOT_KEY', createApiKey('plat')],
+    ['EVENT_STORE_URL', 'esdb://localhost:2113'],
+    ['KAFKA_BROKERS', 'localhost:9092'],
+    ['DATABASE_URL', 'postgres://localhost/tenantry'],
+  ])('given a wrong %s, refuses by its name without repeating the value', (variable, value) => {
+    expect(() => load({ [variable]: value })).toThrow(InvalidSetting);
+    expect(() => load({ [variable]: value })).toThrow(new RegExp(`^${variable}: (?!.*${value})`));
+  });
+
+  it('given a data dir that is a file, refuses', () => {
+    const file = join(dataDir, 'file');
+    writeFileSync(file, '');
+    expect(() => load({ TENANTRY_DATA_DIR: file })).toThrow(/^TENANTRY_DATA_DIR: /);
+  });
+});

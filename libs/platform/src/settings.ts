@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createApiKey, parseApiKey } from './access/api-key.js';
+
+export interface Settings {
+  host: string;
+  port: number;
+  dataDir: string;
+  logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  /** 32 bytes that wrap the users' keys. */
+  masterKey: Uint8Array;
+  rootKey: string;
+  /** How long a write waits for its own projection before it answers with its position alone. */
+  readYourWritesTimeoutMs: number;
+}
+
+/** A setting that is wrong; the message names the variable and the cause, never the value. */
+export class InvalidSetting extends Error {
+  override readonly name = 'InvalidSetting';
+  constructor(variable: string, cause: string) {
+    super(`${variable}: ${cause}`);
+  }
+}
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+/** Engines of a cluster, which this version does not run on; refused rather than passed over. */
+const NOT_SUPPORTED = ['EVENT_STORE_URL', 'KAFKA_BROKERS', 'DATABASE_URL', 'TENANTRY_KEY_STORE_URL'];
+
+/**
+ * Reads the settings from the environment; makes the data dir, the master key and the root key (files of mode
+ * 0600) where they are missing. Throws InvalidSetting.
+ */
+export function loadSettings(env: NodeJS.ProcessEnv): Settings {
+  for (const variable of NOT_SUPPORTED) {
+    if (env[variable]) throw new InvalidSetting(variable, 'is not supported yet; leave it unset');
+  }
+  const dataDir = env.TENANTRY_DATA_DIR || './data';
+  makeDataDir(dataDir);
+  return {
+    host: env.HOST || '127.0.0.1',
+    port: readInteger(env, 'PORT', { default: 3000, min: 0, max: 65_535 }),
+    dataDir,
+    logLevel: readLogLevel(env),
+    masterKey: readMasterKey(env, dataDir),
+    rootKey: readRootKey(env, dataDir),
+    readYourWritesTimeoutMs: readInteger(env, 'TENANTRY_READ_YOUR_WRITES_TIMEOUT_MS', {
+      default: 2_000,
+      min: 0,
+      max: 60_000,
+    }),
+  };
+}
+
+function makeDataDir(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new InvalidSetting(
+      'TENANTRY_DATA_DIR',
+      `cannot be made (${(error as NodeJS.ErrnoException).code})`,
+    );
+  }
+}
+
+function readInteger(
+  env: NodeJS.ProcessEnv,
+  variable: string,
+  range: { default: number; min: number; max: number },
+): number {
+  const text = env[variable];
+  if (!text) return range.default;
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < range.min || value > range.max) {
+    throw new InvalidSetting(variable, `must be a whole number from ${range.min} to ${range.max}`);
+  }
+  return value;
+}
+
+function readLogLevel(env: NodeJS.ProcessEnv): Settings['logLevel'] {
+  const text = env.LOG_LEVEL || 'info';
+  const level = LOG_LEVELS.find((known) => known === text);
+  if (!level) throw new InvalidSetting('LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`);
+  return level;
+}
+
+function readMasterKey(env: NodeJS.ProcessEnv, dataDir: string): Uint8Array {
+  const text =
+    env.TENANTRY_MASTER_KEY ||
+    secretFile('TENANTRY_MASTER_KEY', join(dataDir, 'master-key'), () => randomBytes(32).toString('base64'));
+  const key = Buffer.from(text, 'base64');
+  if (key.length !== 32) throw new InvalidSetting('TENANTRY_MASTER_KEY', 'must be 32 bytes in base64');
+  return key;
+}
+
+function readRootKey(env: NodeJS.ProcessEnv, dataDir: string): string {
+  const key =
+    env.TENANTRY_ROOT_KEY ||
+    secretFile('TENANTRY_ROOT_KEY', join(dataDir, 'root-key'), () => createApiKey('root'));
+  if (parseApiKey(key)?.kind !== 'root') {
+    throw new InvalidSetting('TENANTRY_ROOT_KEY', 'must be a tnt_root_… key with a right checksum');
+  }
+  return key;
+}
+
+/** The text of a file of mode 0600, made with `create` where it does not exist. */
+export function secretFile(variable: string, path: string, create: () => string): string {
+  try {
+    if (!existsSync(path)) writeFileSync(path, `${create()}\n`, { mode: 0o600, flag: 'wx', flush: true });
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new InvalidSetting(variable, `its file in the data dir cannot be used (${code})`);
+  }
+}

@@ -1,0 +1,5 @@
+export { blindIndex } from './blind-index.js';
+export { PersonalDataCodec } from './personal-data-codec.js';
+export { Sealer } from './sealer.js';
+export { SqliteKeyStore, type SqliteKeyStoreOptions } from './sqlite-key-store.js';
+export type { SubjectKeyStore } from './subject-keys.js';

@@ -1,0 +1,195 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Batch, EventStore, Subscription } from '#event-store';
+import type { Clock, RecordedEvent } from '#kernel';
+import type { CheckpointSchema, Checkpoints } from './checkpoints.js';
+import { describeError, isUnavailable } from './describe-error.js';
+import { Lock } from './lock.js';
+import type { Logger } from './logger.js';
+import { PositionTracker } from './position-tracker.js';
+import type { AnyProjection, AnySchema, ProjectionFailure, ProjectionStatus } from './projection.js';
+import { createTables, dropLeftovers, dropTables } from './projection-tables.js';
+import type { ReadDatabase } from './read-database.js';
+
+/** One transaction holds up the event loop for a few milliseconds at most. */
+export const MAX_EVENTS_PER_TRANSACTION = 64;
+
+/** How often the position is saved while nothing passes the projection's filter. */
+const IDLE_SAVE_INTERVAL_MS = 1_000;
+
+export interface ProjectionParts {
+  store: EventStore;
+  database: ReadDatabase;
+  checkpoints: Checkpoints;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** Keeps one projection's tables up with the log: a batch and its checkpoint in one transaction. */
+export class LiveProjection {
+  readonly progress = new PositionTracker();
+  readonly #parts: ProjectionParts;
+  readonly #lock = new Lock();
+  #state: ProjectionStatus['state'] = 'stopped';
+  #failure: ProjectionFailure | undefined;
+  #subscription: Subscription | undefined;
+  /** The position in the database; the one in memory may be ahead by events that don't concern it. */
+  #saved = 0n;
+  #savedAtMs = 0;
+  /** Set when an error left open what was committed: the database is asked before going on. */
+  #uncertain = false;
+  #headAtStart = 0n;
+
+  constructor(
+    readonly projection: AnyProjection,
+    parts: ProjectionParts,
+  ) {
+    this.#parts = parts;
+  }
+
+  get state(): ProjectionStatus['state'] {
+    return this.#state;
+  }
+
+  async start(): Promise<void> {
+    const { name, version, tables } = this.projection;
+    const { checkpoints, database, store } = this.#parts;
+    const found = await checkpoints.find(name);
+    const current = found?.version === version;
+    await database.write<AnySchema & CheckpointSchema, void>(async (transaction) => {
+      if (current) return dropLeftovers(transaction, tables);
+      await dropTables(transaction, [...new Set([...tables, ...(found?.tables ?? [])])]);
+      await createTables(transaction, this.projection);
+      await checkpoints.put(transaction, name, { version, position: 0n, tables: [...tables] });
+    });
+    this.#headAtStart = await store.head();
+    this.resumeAt(current ? found.position : 0n);
+  }
+
+  /** Stops following and saves how far it came. A batch under way is finished first. */
+  async stop(): Promise<void> {
+    await this.#subscription?.close();
+    this.progress.halt();
+    if (this.#state !== 'failed') this.#state = 'stopped';
+    const { position } = this.progress;
+    if (position > this.#saved) await this.#commit([], position).catch((error) => this.#warn(error));
+  }
+
+  /** Resolves once nothing is being applied; nothing will be until the answered function is called. */
+  hold(): Promise<() => void> {
+    return this.#lock.acquire();
+  }
+
+  /** Goes on from a position that the database holds already: at the start, or after its tables were swapped. */
+  resumeAt(position: bigint): void {
+    const following = this.#state === 'starting' || this.#state === 'running';
+    this.#saved = position;
+    this.#failure = undefined;
+    if (!following) {
+      this.#state = 'starting';
+      this.progress.startAt(position);
+      this.#subscription = this.#parts.store.subscribe(
+        { after: position, categories: this.projection.categories, maxBatchSize: MAX_EVENTS_PER_TRANSACTION },
+        (batch) => this.#onBatch(batch),
+      );
+    }
+    this.projection.changed?.();
+    this.#advance(position);
+  }
+
+  status(head: bigint): ProjectionStatus {
+    const { position } = this.progress;
+    const lag = head > position ? head - position : 0n;
+    const failure = this.#failure && { failure: this.#failure };
+    return { name: this.projection.name, position, lag, state: this.#state, ...failure };
+  }
+
+  async #onBatch(batch: Batch): Promise<void> {
+    const release = await this.#lock.acquire();
+    try {
+      if (this.#uncertain) await this.#reload();
+      const events = batch.events.filter((event) => event.position > this.progress.position);
+      if (events.length > 0) await this.#project(events, batch.position);
+      else await this.#pass(batch.position);
+    } catch (error) {
+      this.#uncertain = true;
+      this.#warn(error);
+      throw error;
+    } finally {
+      release();
+    }
+    // The database works synchronously, so a projection that catches up lets others have a turn.
+    if (batch.events.length === MAX_EVENTS_PER_TRANSACTION) await nextTurn();
+  }
+
+  /** Applies events up to the first that fails; everything before it stays. */
+  async #project(events: readonly RecordedEvent[], position: bigint): Promise<void> {
+    if (this.#state === 'failed') return;
+    try {
+      await this.#commit(events, position);
+    } catch (error) {
+      if (isUnavailable(error)) throw error;
+      const [first, ...others] = events;
+      if (first && others.length === 0) return this.#fail(first, error);
+      for (const event of events) await this.#project([event], event.position);
+    }
+    this.#advance(position);
+  }
+
+  async #commit(events: readonly RecordedEvent[], position: bigint): Promise<void> {
+    const { database, checkpoints, clock } = this.#parts;
+    const range = { from: this.#saved, to: position };
+    await database.write<AnySchema & CheckpointSchema, void>(async (transaction) => {
+      // First, so that of two processes one gives way before it applies anything.
+      await checkpoints.move(transaction, this.projection.name, range);
+      for (const event of events) await this.projection.apply(transaction, event);
+    });
+    this.#saved = position;
+    this.#savedAtMs = clock.now().getTime();
+    if (events.length > 0) this.projection.changed?.();
+  }
+
+  async #pass(position: bigint): Promise<void> {
+    const idleForMs = this.#parts.clock.now().getTime() - this.#savedAtMs;
+    if (idleForMs >= IDLE_SAVE_INTERVAL_MS && position > this.#saved) await this.#commit([], position);
+    this.#advance(position);
+  }
+
+  #advance(position: bigint): void {
+    if (this.#state === 'failed') return;
+    this.progress.advance(position);
+    if (this.#state === 'starting' && this.progress.position >= this.#headAtStart) this.#state = 'running';
+  }
+
+  async #reload(): Promise<void> {
+    const found = await this.#parts.checkpoints.find(this.projection.name);
+    if (found) this.#saved = found.position;
+    this.projection.changed?.();
+    this.#advance(this.#saved);
+    this.#uncertain = false;
+  }
+
+  #warn(error: unknown): void {
+    const fields = { projection: this.projection.name, ...describeError(error) };
+    this.#parts.logger.warn(fields, 'projection waits for its database');
+  }
+
+  #fail(event: RecordedEvent, error: unknown): void {
+    const described = describeError(error);
+    const { position, type: eventType } = event;
+    this.#state = 'failed';
+    this.#failure = { position, eventType, error: described.error };
+    this.progress.halt();
+    this.#parts.logger.error(
+      {
+        projection: this.projection.name,
+        position: String(position),
+        eventType,
+        correlationId: event.metadata.correlationId,
+        ...described,
+      },
+      'projection stopped: it cannot apply an event',
+    );
+    // The batch at hand is part of the subscription, so its end can't be awaited here.
+    void this.#subscription?.close();
+  }
+}

@@ -1,0 +1,50 @@
+interface Waiter {
+  position: bigint;
+  settle: (reached: boolean) => void;
+}
+
+/** How far something has come in the log, and who waits for it to come further. */
+export class PositionTracker {
+  #position = 0n;
+  #halted = true;
+  readonly #waiters = new Set<Waiter>();
+
+  get position(): bigint {
+    return this.#position;
+  }
+
+  /** Starts at a position that may lie before the last one. */
+  startAt(position: bigint): void {
+    this.#halted = false;
+    this.#position = position;
+  }
+
+  advance(position: bigint): void {
+    if (position <= this.#position) return;
+    this.#position = position;
+    for (const waiter of this.#waiters) if (waiter.position <= position) waiter.settle(true);
+  }
+
+  /** Nothing moves any more: whoever waits is told at once, and so is whoever comes. */
+  halt(): void {
+    this.#halted = true;
+    for (const waiter of this.#waiters) waiter.settle(false);
+  }
+
+  waitFor(position: bigint, timeoutMs: number): Promise<boolean> {
+    if (this.#position >= position) return Promise.resolve(true);
+    if (this.#halted || timeoutMs <= 0) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => waiter.settle(false), timeoutMs);
+      const waiter: Waiter = {
+        position,
+        settle: (reached) => {
+          clearTimeout(timer);
+          this.#waiters.delete(waiter);
+          resolve(reached);
+        },
+      };
+      this.#waiters.add(waiter);
+    });
+  }
+}

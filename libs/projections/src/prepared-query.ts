@@ -1,0 +1,50 @@
+import type { Compilable, CompiledQuery, Kysely } from 'kysely';
+import type { ReadDatabase } from './read-database.js';
+
+/** Stands in a query for the value that each run brings. */
+class Slot {
+  constructor(readonly name: string) {}
+}
+
+/** Marks the place of a parameter: `.where('id', '=', slot('id'))`. */
+export type SlotOf<Parameters> = <Name extends keyof Parameters & string>(name: Name) => Parameters[Name];
+
+const slotOf = ((name: string) => new Slot(name)) as unknown;
+
+const bind = <Parameters extends object>(compiled: CompiledQuery, parameters: Parameters): CompiledQuery => ({
+  ...compiled,
+  parameters: compiled.parameters.map((value) =>
+    value instanceof Slot ? parameters[value.name as keyof Parameters] : value,
+  ),
+});
+
+/**
+ * Compiles a query once and answers a function that runs it with other values: about twice as fast as building
+ * it anew. For hot reads; annotate the slot to type the parameters:
+ * `prepareQuery(database, (db: Kysely<Tables>, slot: SlotOf<{ id: string }>) => db.selectFrom('users').…)`
+ * A slot holds one value, not a list.
+ */
+export function prepareQuery<Schema, Parameters extends object, Row>(
+  database: ReadDatabase,
+  build: (database: Kysely<Schema>, slot: SlotOf<Parameters>) => Compilable<Row>,
+): (parameters: Parameters) => Promise<Row[]> {
+  const compiled = build(database.reader(), slotOf as SlotOf<Parameters>).compile();
+  return (parameters) => database.select<Row>(bind(compiled, parameters));
+}
+
+/**
+ * The same for a projection's hot statement, which runs in the transaction that `apply` is given. It is compiled
+ * once for the live tables and once for those of each rebuild.
+ */
+export function prepareStatement<Schema, Parameters extends object>(
+  build: (database: Kysely<Schema>, slot: SlotOf<Parameters>) => Compilable,
+): (transaction: Kysely<Schema>, parameters: Parameters) => Promise<void> {
+  const live = {};
+  const compiled = new WeakMap<object, CompiledQuery>();
+  return async (transaction, parameters) => {
+    const tables = transaction.getExecutor().plugins.at(-1) ?? live;
+    const known = compiled.get(tables) ?? build(transaction, slotOf as SlotOf<Parameters>).compile();
+    compiled.set(tables, known);
+    await transaction.executeQuery(bind(known, parameters));
+  };
+}

@@ -1,0 +1,148 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { isNativeError } from 'node:util/types';
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type Kysely,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+import { unavailable } from '#kernel';
+
+const MAX_STATEMENTS = 512;
+
+/** SQLite's primary result codes for "not now": busy, locked, no memory, I/O, full, can't open, protocol. */
+const PASSING_CODES = new Set([5, 6, 7, 10, 13, 14, 15]);
+
+interface Statement {
+  statement: StatementSync;
+  returnsRows: boolean;
+}
+
+/** Kysely over one node:sqlite connection. Every query runs synchronously inside its promise. */
+export class SqliteDialect implements Dialect {
+  readonly #database: DatabaseSync;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  createAdapter(): SqliteAdapter {
+    return new UnlockedAdapter();
+  }
+
+  createDriver(): Driver {
+    return new SqliteDriver(this.#database);
+  }
+
+  createQueryCompiler(): SqliteQueryCompiler {
+    return new SqliteQueryCompiler();
+  }
+
+  createIntrospector(database: Kysely<unknown>): SqliteIntrospector {
+    return new SqliteIntrospector(database);
+  }
+}
+
+/** Writers queue in SqliteReadDatabase and readers never overlap, so Kysely's lock per query is left out. */
+class UnlockedAdapter extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
+    return true;
+  }
+}
+
+class SqliteDriver implements Driver {
+  readonly #database: DatabaseSync;
+  readonly #connection: SqliteConnection;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#connection = new SqliteConnection(database);
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    return this.#connection;
+  }
+
+  async beginTransaction(): Promise<void> {
+    translated(() => this.#database.exec('begin immediate'));
+  }
+
+  async commitTransaction(): Promise<void> {
+    translated(() => this.#database.exec('commit'));
+  }
+
+  async rollbackTransaction(): Promise<void> {
+    // SQLite has rolled back by itself after errors such as a full disk.
+    if (this.#database.isTransaction) translated(() => this.#database.exec('rollback'));
+  }
+
+  async releaseConnection(): Promise<void> {}
+
+  async destroy(): Promise<void> {}
+}
+
+/** One node:sqlite connection with its prepared statements. */
+export class SqliteConnection implements DatabaseConnection {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, Statement>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    return translated(() => {
+      const { statement, returnsRows } = this.#statement(query.sql);
+      const values = query.parameters.map(bindable);
+      if (returnsRows) return { rows: statement.all(...values) as Row[] };
+      return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) };
+    });
+  }
+
+  streamQuery(): AsyncIterableIterator<never> {
+    throw new Error('streaming is not supported; read in pages');
+  }
+
+  /** The least recently used statement leaves first: a Map keeps the order of insertion. */
+  #statement(text: string): Statement {
+    let found = this.#statements.get(text);
+    if (found) {
+      this.#statements.delete(text);
+    } else {
+      const statement = this.#database.prepare(text);
+      found = { statement, returnsRows: statement.columns().length > 0 };
+      for (const oldest of this.#statements.keys()) {
+        if (this.#statements.size < MAX_STATEMENTS) break;
+        this.#statements.delete(oldest);
+      }
+    }
+    this.#statements.set(text, found);
+    return found;
+  }
+}
+
+/** node:sqlite itself refuses what SQLite can't hold. */
+const bindable = (value: unknown): SQLInputValue =>
+  typeof value === 'boolean' ? Number(value) : (value as SQLInputValue);
+
+export function translated<Result>(call: () => Result): Result {
+  try {
+    return call();
+  } catch (error) {
+    if (isPassing(error)) throw unavailable('the read database is not available', { cause: error });
+    throw error;
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  if (!isNativeError(error)) return false;
+  if ('errcode' in error) return PASSING_CODES.has(Number(error.errcode) & 0xff);
+  return 'code' in error && error.code === 'ERR_INVALID_STATE';
+}

@@ -1,0 +1,72 @@
+import { DatabaseSync } from 'node:sqlite';
+import { type CompiledQuery, Kysely, sql } from 'kysely';
+import type { ReadDatabase } from '../read-database.js';
+import { SqliteConnection, SqliteDialect, translated } from './sqlite-dialect.js';
+
+/** How long a connection waits for another process; it blocks the event loop, so it is short. */
+const BUSY_TIMEOUT_MS = 100;
+
+/**
+ * Read models in one SQLite file in WAL mode: one connection writes, another one reads.
+ * `synchronous=NORMAL` may lose the last commits with the machine's power, but never their order, and the log
+ * gives them again.
+ */
+export class SqliteReadDatabase implements ReadDatabase {
+  readonly dialect = 'sqlite';
+  readonly #connections: { writer: DatabaseSync; reader: DatabaseSync };
+  readonly #writer: Kysely<unknown>;
+  readonly #reader: Kysely<unknown>;
+  readonly #selects: SqliteConnection;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  private constructor(writer: DatabaseSync, reader: DatabaseSync) {
+    this.#connections = { writer, reader };
+    this.#writer = new Kysely({ dialect: new SqliteDialect(writer) });
+    this.#reader = new Kysely({ dialect: new SqliteDialect(reader) });
+    this.#selects = new SqliteConnection(reader);
+  }
+
+  /** Opens or makes the file; its folder must exist. Throws `unavailable` where another process holds it. */
+  static open(file: string): SqliteReadDatabase {
+    return translated(() => {
+      const writer = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+      writer.exec('pragma journal_mode=wal; pragma synchronous=normal');
+      return new SqliteReadDatabase(
+        writer,
+        new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS }),
+      );
+    });
+  }
+
+  reader<Schema>(): Kysely<Schema> {
+    return this.#reader as Kysely<Schema>;
+  }
+
+  write<Schema, Result>(work: (transaction: Kysely<Schema>) => Promise<Result>): Promise<Result> {
+    return this.#enqueue(() =>
+      this.#writer.transaction().execute((it: Kysely<unknown>) => work(it as Kysely<Schema>)),
+    );
+  }
+
+  async select<Row>(query: CompiledQuery): Promise<Row[]> {
+    return (await this.#selects.executeQuery<Row>(query)).rows;
+  }
+
+  async ready(): Promise<void> {
+    await sql`select 1`.execute(this.#reader);
+  }
+
+  async close(): Promise<void> {
+    await this.#queue;
+    for (const connection of [this.#connections.reader, this.#connections.writer]) {
+      if (connection.isOpen) connection.close();
+    }
+  }
+
+  #enqueue<Result>(task: () => Promise<Result>): Promise<Result> {
+    const result = this.#queue.then(task);
+    // The caller has the rejection; the next in the queue goes on regardless.
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+}

@@ -1,0 +1,33 @@
+export type { EventStoreDeviations, EventStoreFactory, EventStoreHarness } from './event-store-bench.js';
+export { describeEventStore } from './event-store-contract.js';
+export { given } from './given.js';
+export { InMemoryEventStore } from './in-memory-event-store.js';
+export { InterruptibleReadDatabase, type Interruption } from './interruptible-read-database.js';
+export type { MessageBusFactory, MessageBusHarness } from './message-bus-bench.js';
+export { describeMessageBus } from './message-bus-contract.js';
+export {
+  describeReadDatabase,
+  type ReadDatabaseHarness,
+  type ReadDatabaseLimits,
+} from './read-database-contract.js';
+export { type LogEntry, RecordingLogger } from './recording-logger.js';
+export {
+  appendSample,
+  foldSample,
+  readSample,
+  SampleProjection,
+  type SampleSchema,
+  type SampleTables,
+  sampleEvent,
+} from './sample-projection.js';
+export {
+  type Answer,
+  freshDataDir,
+  type RequestOptions,
+  type Service,
+  type ServiceExit,
+  ServiceNotStarted,
+  type ServiceOptions,
+  startService,
+} from './service-process.js';
+export { describeSubjectKeyStore, type SubjectKeyStoreHarness } from './subject-key-store-contract.js';

@@ -1,0 +1,166 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface ServiceOptions {
+  /** Made anew under the system's temporary folder when left out; nothing here ever removes it. */
+  dataDir?: string;
+  /** Settings of the service. Of this process's own environment nothing but PATH is handed on. */
+  env?: Record<string, string>;
+  /** The built program, from the repository's root. */
+  program?: string;
+  startTimeoutMs?: number;
+}
+
+export interface RequestOptions {
+  /** A string or bytes go out as they are, anything else as JSON. */
+  body?: unknown;
+  headers?: Record<string, string>;
+  /** The caller's key: the first platform's when left out, none when null. */
+  key?: string | null;
+}
+
+export interface Answer<Body> {
+  status: number;
+  headers: Headers;
+  /** The parsed JSON; undefined when the answer is not JSON. */
+  body: Body;
+  text: string;
+}
+
+/** The service, listening, in a process of its own. */
+export interface Service {
+  readonly url: string;
+  readonly dataDir: string;
+  readonly platformKey: string;
+  readonly rootKey: string;
+  /** Resolves when the process has ended, by whatever cause. */
+  readonly exited: Promise<ServiceExit>;
+  /** Rejects with fetch's TypeError when no answer comes. */
+  request<Body = Record<string, unknown>>(
+    method: string,
+    path: string,
+    options?: RequestOptions,
+  ): Promise<Answer<Body>>;
+  /** SIGTERM; answers how the process ended. */
+  stop(): Promise<ServiceExit>;
+  /** SIGKILL: nothing can be finished or flushed. Resolves when the process is gone. */
+  kill(): Promise<ServiceExit>;
+  /** Everything written so far to stdout, then everything written to stderr. */
+  logs(): string;
+}
+
+export interface ServiceExit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** The process ended, or had to be ended, before it listened. */
+export class ServiceNotStarted extends Error {
+  override readonly name = 'ServiceNotStarted';
+  constructor(
+    reason: string,
+    readonly exit: ServiceExit,
+  ) {
+    super(`the service ${reason} (exit code ${exit.code}):\n${exit.stdout}${exit.stderr}`);
+  }
+}
+
+const ALL_IN_ONE = 'dist/apps/all-in-one/src/main.js';
+const LISTENS = /^Tenantry listens on (http:\S+)\n/m;
+
+export const freshDataDir = (): string => mkdtempSync(join(tmpdir(), 'tenantry-'));
+
+/** Starts the built service on a free port and waits until it listens. Throws ServiceNotStarted. */
+export async function startService(options: ServiceOptions = {}): Promise<Service> {
+  const { dataDir = freshDataDir(), env = {}, program = ALL_IN_ONE, startTimeoutMs = 30_000 } = options;
+  if (!existsSync(program)) throw new Error(`${program} is missing: run npm run build first`);
+  const child = spawn(process.execPath, [program], {
+    env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: '0', TENANTRY_DATA_DIR: dataDir, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = { stdout: '', stderr: '' };
+  const exited = once(child, 'close').then(([code, signal]): ServiceExit => ({ code, signal, ...output }));
+  const url = await listening(child, { output, exited, startTimeoutMs });
+  const secret = (name: string): string => readFileSync(join(dataDir, name), 'utf8').trim();
+  const platformKey = secret('platform-key');
+  const end = (signal: NodeJS.Signals): Promise<ServiceExit> => {
+    child.kill(signal);
+    return exited;
+  };
+  return {
+    url,
+    dataDir,
+    platformKey,
+    rootKey: env.TENANTRY_ROOT_KEY ?? secret('root-key'),
+    exited,
+    request: (method, path, request = {}) => send(`${url}${path}`, method, { key: platformKey, ...request }),
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+    logs: () => output.stdout + output.stderr,
+  };
+}
+
+/** Collects what the process says; resolves with the address that it names. */
+async function listening(
+  child: ChildProcess,
+  started: {
+    output: { stdout: string; stderr: string };
+    exited: Promise<ServiceExit>;
+    startTimeoutMs: number;
+  },
+): Promise<string> {
+  const { output, exited, startTimeoutMs } = started;
+  const { promise: listens, resolve } = Promise.withResolvers<string>();
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    output.stdout += text;
+    const url = LISTENS.exec(output.stdout)?.[1];
+    if (url) resolve(url);
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    output.stderr += text;
+  });
+  const waiting = new AbortController();
+  const late = sleep(startTimeoutMs, 'late' as const, { signal: waiting.signal });
+  try {
+    const outcome = await Promise.race([listens, exited, late]);
+    if (outcome === 'late') {
+      child.kill('SIGKILL');
+      throw new ServiceNotStarted(`did not listen within ${startTimeoutMs} ms`, await exited);
+    }
+    if (typeof outcome !== 'string') throw new ServiceNotStarted('ended before it listened', outcome);
+    return outcome;
+  } finally {
+    late.catch(() => undefined);
+    waiting.abort();
+  }
+}
+
+async function send<Body>(url: string, method: string, request: RequestOptions): Promise<Answer<Body>> {
+  const { body, headers, key } = request;
+  const raw = typeof body === 'string' || body instanceof Uint8Array;
+  const response = await fetch(url, {
+    method,
+    headers: {
+      ...(key && { authorization: `Bearer ${key}` }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(body !== undefined && {
+      body: raw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body),
+    }),
+  });
+  const text = await response.text();
+  const isJson = /json/.test(response.headers.get('content-type') ?? '');
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (isJson && text ? JSON.parse(text) : undefined) as Body,
+    text,
+  };
+}

@@ -1,0 +1,52 @@
+// Ends a test run with the real back ends that took part and, on the last line, the totals.
+import { existsSync } from 'node:fs';
+
+/** `specs` tells which spec files drive the back end; one without them has `adapter`, the folder it would need. */
+const BACK_ENDS = [
+  { name: `SQLite ${process.versions.sqlite} (node:sqlite)`, specs: /^libs\/.*\/sqlite\/.*\.int\.spec\.ts$/ },
+  { name: 'embedded bus', specs: /^libs\/message-bus\/src\/embedded\/.*\.int\.spec\.ts$/ },
+  { name: 'EventStoreDB', adapter: 'libs/event-store/src/eventstoredb' },
+  { name: 'Kafka', adapter: 'libs/message-bus/src/kafka' },
+  { name: 'PostgreSQL', adapter: 'libs/projections/src/postgres' },
+];
+
+export default class SummaryReporter {
+  #root;
+  #nothingRan = false;
+
+  constructor({ rootDir }) {
+    this.#root = rootDir;
+  }
+
+  onRunComplete(_, results) {
+    const passed = results.numPassedTests;
+    // A spec that does not load has no tests to count, and is a failure all the same.
+    const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
+    const skipped = results.numPendingTests + results.numTodoTests;
+    this.#nothingRan = passed + failed === 0;
+    const rows = BACK_ENDS.map((backEnd) => [backEnd.name, this.#outcome(backEnd, results.testResults)]);
+    const width = Math.max(...rows.map(([name]) => name.length));
+    const table = rows.map(([name, outcome]) => `  ${name.padEnd(width)}  ${outcome}\n`).join('');
+    const totals = `Tests: ${passed} passed, ${failed} failed, ${skipped} skipped\n`;
+    const summary = `\nReal back ends\n${table}\n${this.#nothingRan ? 'No test ran.\n' : ''}${totals}`;
+    // Jest's own summary is written after every reporter's.
+    process.once('exit', () => process.stdout.write(summary));
+  }
+
+  /** Makes the run fail when no test ran, as when all are skipped. */
+  getLastError() {
+    return this.#nothingRan ? new Error('no test ran') : undefined;
+  }
+
+  #outcome({ specs, adapter }, testResults) {
+    if (!specs) return existsSync(adapter) ? 'not run: no spec reports it' : 'not run: no adapter yet';
+    const driven = testResults.filter(({ testFilePath }) =>
+      specs.test(testFilePath.slice(this.#root.length + 1)),
+    );
+    const sum = (count) => driven.reduce((total, result) => total + result[count], 0);
+    const ran = sum('numPassingTests') + sum('numFailingTests');
+    if (ran === 0) return 'not run: none of its specs took part in this run';
+    const failed = sum('numFailingTests');
+    return `ran: ${ran} tests in ${driven.length} specs${failed > 0 ? `, ${failed} failed` : ''}`;
+  }
+}
