@@ -1,0 +1,1 @@
+export { BudgetsModule, budgetsConsumer } from './budgets.module.js';

@@ -1,0 +1,90 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type Clock, formatUsd, streamName } from '#kernel';
+import { CLOCK, decodeCursor, type Page, pageOf, READ_DATABASE } from '#platform';
+import { Sealer } from '#privacy';
+import type { ReadDatabase } from '#projections';
+import { type Account, monthEnd, remainingOf, rolledOver } from '../domain/account.js';
+import type { BudgetResource, TransactionResource } from '../http/budget.dto.js';
+import type { BudgetRow, BudgetTables, TransactionRow } from './tables.js';
+
+/** Reads budgets; each look-up is keyed by (tenant, user). */
+@Injectable()
+export class Budgets {
+  constructor(
+    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly sealer: Sealer,
+  ) {}
+
+  async get(tenantId: string, userId: string): Promise<BudgetResource | undefined> {
+    const row = await this.find(tenantId, userId);
+    return row && this.resource(userId, row);
+  }
+
+  /** The ledger, newest first; undefined without a budget. */
+  async transactions(
+    tenantId: string,
+    userId: string,
+    { limit, cursor }: { limit: number; cursor?: string | undefined },
+  ): Promise<Page<TransactionResource> | undefined> {
+    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
+    const found = await this.find(tenantId, userId);
+    if (!found) return undefined;
+    const read = await this.reader()
+      .selectFrom('budget_transactions')
+      .selectAll()
+      .where('user_id', '=', userId)
+      .where('sequence', '<', before)
+      .orderBy('sequence', 'desc')
+      .limit(limit + 1)
+      .execute();
+    const { rows, next } = pageOf(read, limit);
+    const data = await Promise.all(rows.map((row) => this.transaction(row)));
+    return { data, next_cursor: next, total: found.transaction_count };
+  }
+
+  /** An account as it is now: the new month's, once the month is over. */
+  resource(userId: string, account: Account): BudgetResource {
+    const current = rolledOver(account, this.clock.now().toISOString());
+    const remaining = remainingOf(current);
+    return {
+      user_id: userId,
+      limit_usd: formatUsd(current.limit_micro_usd),
+      period: current.period,
+      spent_usd: formatUsd(current.spent_micro_usd),
+      held_usd: formatUsd(current.held_micro_usd),
+      remaining_usd: formatUsd(remaining),
+      period_started_at: current.period_started_at,
+      period_ends_at: current.period === 'monthly' ? monthEnd(current.period_started_at) : null,
+      status: remaining > 0 ? 'active' : 'exhausted',
+    };
+  }
+
+  private async transaction(row: TransactionRow): Promise<TransactionResource> {
+    const { id, type, at } = row;
+    const personal =
+      row.personal && (await this.sealer.open(row.personal, streamName('budget', row.user_id)));
+    return {
+      id,
+      type,
+      amount_usd: formatUsd(row.amount_micro_usd),
+      balance_usd: formatUsd(row.balance_micro_usd),
+      // Null too where the key was destroyed a moment before the row is gone.
+      description: personal ? (personal.description as string) : null,
+      at,
+    };
+  }
+
+  private find(tenantId: string, userId: string): Promise<BudgetRow | undefined> {
+    return this.reader()
+      .selectFrom('budgets')
+      .selectAll()
+      .where('user_id', '=', userId)
+      .where('tenant_id', '=', tenantId)
+      .executeTakeFirst();
+  }
+
+  private reader() {
+    return this.database.reader<BudgetTables>();
+  }
+}

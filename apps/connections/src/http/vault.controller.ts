@@ -1,0 +1,131 @@
+import {
+  applyDecorators,
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Header,
+  HttpCode,
+  Param,
+  Put,
+  Query,
+  Res,
+} from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import { ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { type CommandContext, notFound } from '#kernel';
+import {
+  CurrentAccess,
+  CurrentContext,
+  NoQuery,
+  PageQuery,
+  type PlatformAccess,
+  Position,
+  RequireScope,
+  UserDirectory,
+  UserId,
+} from '#platform';
+import { DeleteSecret } from '../commands/delete-secret.js';
+import { PutSecret } from '../commands/put-secret.js';
+import { Secrets, type VaultOwner } from '../read-models/secrets.js';
+import { SECRETS } from '../read-models/secrets.projection.js';
+import { SECRET_NAME, SecretNamePipe } from './secret-name.js';
+import { PutSecretBody, SecretPage, SecretResource } from './vault.dto.js';
+
+const ByUser = () =>
+  ApiParam({ name: 'id', description: "The user's id, or `default` for the tenant's default user." });
+
+const ByName = () =>
+  applyDecorators(
+    ByUser(),
+    ApiParam({
+      name: 'name',
+      schema: { type: 'string', pattern: SECRET_NAME.source },
+      example: 'bank.api-token',
+    }),
+  );
+
+@ApiTags('Vault')
+@Controller('v1/users/:id/vault')
+export class VaultController {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly secrets: Secrets,
+    private readonly users: UserDirectory,
+    private readonly position: Position,
+  ) {}
+
+  /** Makes the secret or replaces it. */
+  @Put(':name')
+  @HttpCode(204)
+  @RequireScope('vault:write')
+  @ByName()
+  @ApiNoContentResponse()
+  async put(
+    @UserId() userId: string,
+    @Param('name', SecretNamePipe) name: string,
+    @Body() { value }: PutSecretBody,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    const owner = await this.owner(access, userId);
+    const secret = { ...owner, platformId: access.platformId, name, value };
+    const position = await this.commands.execute(new PutSecret(secret, context));
+    await this.position.settle(reply, position, SECRETS);
+  }
+
+  /** Names and times, never values. */
+  @Get()
+  @RequireScope('vault:read')
+  @ByUser()
+  @ApiOkResponse({ type: SecretPage })
+  async list(
+    @UserId() userId: string,
+    @Query() page: PageQuery,
+    @CurrentAccess() access: PlatformAccess,
+  ): Promise<SecretPage> {
+    return this.secrets.list(await this.owner(access, userId), page);
+  }
+
+  @Get(':name')
+  @RequireScope('vault:read')
+  @Header('cache-control', 'no-store')
+  @ByName()
+  @ApiOkResponse({ type: SecretResource })
+  async get(
+    @UserId() userId: string,
+    @Param('name', SecretNamePipe) name: string,
+    @CurrentAccess() access: PlatformAccess,
+  ): Promise<SecretResource> {
+    const secret = await this.secrets.get(await this.owner(access, userId), name);
+    if (!secret) throw notFound('secret');
+    return secret;
+  }
+
+  @Delete(':name')
+  @HttpCode(204)
+  @RequireScope('vault:write')
+  @ByName()
+  @ApiNoContentResponse()
+  async delete(
+    @UserId() userId: string,
+    @Param('name', SecretNamePipe) name: string,
+    @Query() _query: NoQuery,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    const owner = await this.owner(access, userId);
+    const position = await this.commands.execute(new DeleteSecret({ ...owner, name }, context));
+    await this.position.settle(reply, position, SECRETS);
+  }
+
+  /** Throws `not_found` unless the tenant has this user. */
+  private async owner(access: PlatformAccess, userId: string): Promise<VaultOwner> {
+    const tenantId = access.tenant.id;
+    if (!(await this.users.find(tenantId, userId))) throw notFound('user');
+    return { tenantId, userId };
+  }
+}

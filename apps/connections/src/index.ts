@@ -1,0 +1,1 @@
+export { ConnectionsModule, connectionsConsumer } from './connections.module.js';

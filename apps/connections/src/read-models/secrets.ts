@@ -1,0 +1,75 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { notFound, streamName } from '#kernel';
+import { decodeCursor, type Page, pageOf, READ_DATABASE } from '#platform';
+import { Sealer } from '#privacy';
+import type { ReadDatabase } from '#projections';
+import { SecretNames } from '../commands/secret-names.js';
+import type { Secret } from '../domain/vault.js';
+import type { SecretEntry, SecretResource } from '../http/vault.dto.js';
+import type { VaultTables } from './tables.js';
+
+/** Whose secrets: each look-up is keyed by both. */
+export interface VaultOwner {
+  tenantId: string;
+  userId: string;
+}
+
+/** Reads the secrets of users. */
+@Injectable()
+export class Secrets {
+  constructor(
+    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    private readonly sealer: Sealer,
+    private readonly names: SecretNames,
+  ) {}
+
+  /** Names and times, never values; newest first. */
+  async list(
+    owner: VaultOwner,
+    { limit, cursor }: { limit: number; cursor?: string },
+  ): Promise<Page<SecretEntry>> {
+    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
+    const found = await this.secretsOf(owner)
+      .selectAll()
+      .where('sequence', '<', before)
+      .orderBy('sequence', 'desc')
+      .limit(limit + 1)
+      .execute();
+    const { total } = await this.secretsOf(owner)
+      .select((row) => row.fn.countAll<number>().as('total'))
+      .executeTakeFirstOrThrow();
+    const { rows, next } = pageOf(found, limit);
+    const data = await Promise.all(
+      rows.map(async ({ sealed, version, created_at, updated_at }) => {
+        const { name } = await this.open(owner, sealed);
+        return { name, version, created_at, updated_at };
+      }),
+    );
+    return { data, next_cursor: next, total: Number(total) };
+  }
+
+  async get(owner: VaultOwner, name: string): Promise<SecretResource | undefined> {
+    const row = await this.secretsOf(owner)
+      .select(['sealed', 'updated_at'])
+      .where('name_index', '=', this.names.index(owner.userId, name))
+      .executeTakeFirst();
+    if (!row) return undefined;
+    const { value } = await this.open(owner, row.sealed);
+    return { name, value, updated_at: row.updated_at };
+  }
+
+  private secretsOf({ tenantId, userId }: VaultOwner) {
+    return this.database
+      .reader<VaultTables>()
+      .selectFrom('secrets')
+      .where('user_id', '=', userId)
+      .where('tenant_id', '=', tenantId);
+  }
+
+  private async open({ userId }: VaultOwner, sealed: string): Promise<Secret> {
+    const secret = await this.sealer.open(sealed, streamName('vault', userId));
+    // The key of a vault is destroyed only after its user was deleted.
+    if (!secret) throw notFound('user');
+    return secret as Secret;
+  }
+}

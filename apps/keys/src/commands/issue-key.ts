@@ -1,0 +1,80 @@
+import { Inject } from '@nestjs/common';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { Aggregates } from '#event-store';
+import { type Clock, type CommandContext, newId } from '#kernel';
+import { apiKeyPrefix, CLOCK, createApiKey, hashApiKey, KEY_STORE } from '#platform';
+import type { SubjectKeyStore } from '#privacy';
+import { keyring } from '../domain/keyring.decide.js';
+
+export interface NewKey {
+  platformId: string;
+  tenantId: string;
+  userId: string;
+  name: string;
+  scopes: string[];
+  /** RFC 3339 UTC; null for never. */
+  expiresAt: string | null;
+}
+
+export interface IssuedKey {
+  id: string;
+  /** Known here and to the caller only. */
+  rawKey: string;
+  prefix: string;
+  issuedAt: string;
+  expiresAt: string | null;
+  position: bigint;
+}
+
+export class IssueKey extends Command<IssuedKey> {
+  constructor(
+    readonly key: NewKey,
+    readonly context: CommandContext,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(IssueKey)
+export class IssueKeyHandler implements ICommandHandler<IssueKey> {
+  constructor(
+    private readonly aggregates: Aggregates,
+    @Inject(KEY_STORE) private readonly subjectKeys: SubjectKeyStore,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** Throws `invalid_input` for an expiry in the past and `illegal_state` when the user has too many live keys. */
+  async execute({ key, context }: IssueKey): Promise<IssuedKey> {
+    const { state } = await this.aggregates.load(keyring, key.userId);
+    const rawKey = createApiKey('user');
+    const issued = {
+      key_id: newId(),
+      key_prefix: apiKeyPrefix(rawKey),
+      issued_at: this.clock.now().toISOString(),
+      expires_at: key.expiresAt === null ? null : new Date(key.expiresAt).toISOString(),
+    };
+    const { position } = await this.aggregates.execute(
+      keyring,
+      key.userId,
+      {
+        kind: 'issue',
+        platform_id: key.platformId,
+        tenant_id: key.tenantId,
+        key_hash: hashApiKey(rawKey),
+        scopes: key.scopes,
+        subject_key: state.lifecycle === 'open' ? state.subject_key : await this.subjectKeys.assign(),
+        personal: { name: key.name },
+        ...issued,
+      },
+      { context, expectNew: state.lifecycle === 'absent' },
+    );
+    return {
+      id: issued.key_id,
+      rawKey,
+      prefix: issued.key_prefix,
+      issuedAt: issued.issued_at,
+      expiresAt: issued.expires_at,
+      position,
+    };
+  }
+}

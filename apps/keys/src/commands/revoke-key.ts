@@ -1,0 +1,47 @@
+import { Inject } from '@nestjs/common';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { Aggregates } from '#event-store';
+import { type Clock, type CommandContext, isTenantryError } from '#kernel';
+import { CLOCK } from '#platform';
+import { keyring } from '../domain/keyring.decide.js';
+import { Keys } from '../read-models/keys.js';
+
+export interface KeyRevocation {
+  tenantId: string;
+  userId: string;
+  keyId: string;
+}
+
+/** Answers the position of the keyring's latest event. */
+export class RevokeKey extends Command<bigint> {
+  constructor(
+    readonly revocation: KeyRevocation,
+    readonly context: CommandContext,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(RevokeKey)
+export class RevokeKeyHandler implements ICommandHandler<RevokeKey> {
+  constructor(
+    private readonly aggregates: Aggregates,
+    private readonly keys: Keys,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** Revoking a key that was revoked or has expired changes nothing. Throws `not_found` for any other. */
+  async execute({ revocation, context }: RevokeKey): Promise<bigint> {
+    const { tenantId, userId, keyId } = revocation;
+    const at = this.clock.now().toISOString();
+    try {
+      const command = { kind: 'revoke' as const, tenant_id: tenantId, key_id: keyId, at };
+      const { position } = await this.aggregates.execute(keyring, userId, command, { context });
+      return position;
+    } catch (error) {
+      if (!isTenantryError(error) || error.kind !== 'not_found') throw error;
+      if (!(await this.keys.hasEnded(revocation, at))) throw error;
+      return (await this.aggregates.load(keyring, userId)).position;
+    }
+  }
+}

@@ -1,0 +1,1 @@
+export { KeysModule, keysConsumer } from './keys.module.js';

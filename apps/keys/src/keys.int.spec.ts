@@ -1,0 +1,346 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Controller, Global, Module } from '@nestjs/common';
+import { Ctx, EventPattern } from '@nestjs/microservices';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { MESSAGE_TYPES, type Message, type ParticipantConfirmed, TOPICS, validateMessage } from '#contracts';
+import { Aggregates } from '#event-store';
+import { newId, systemContext } from '#kernel';
+import type { MessageBus, MessageContext } from '#message-bus';
+import {
+  createApiKey,
+  createApp,
+  hashApiKey,
+  KEY_STORE,
+  type KnownUser,
+  loadSettings,
+  MESSAGE_BUS,
+  type PlatformAccess,
+  PlatformKeys,
+  PlatformModule,
+  READ_DATABASE,
+  ReadModels,
+  startFollowing,
+  UserDirectory,
+} from '#platform';
+import type { SubjectKeyStore } from '#privacy';
+import type { ReadDatabase } from '#projections';
+import { keyring } from './domain/keyring.decide.js';
+import { KeysModule, keysConsumer } from './index.js';
+import type { KeyTables } from './read-models/tables.js';
+
+const clock = { time: Date.parse('2026-01-15T10:00:00Z'), now: () => new Date(clock.time) };
+
+/** What the other services would know. */
+const platforms = new Map<string, PlatformAccess>();
+const users = new Map<string, KnownUser>();
+const confirmations: Message<ParticipantConfirmed>[] = [];
+let confirmation = Promise.withResolvers<void>();
+
+const TEST = Symbol('test');
+
+@Controller()
+class ConfirmationsController {
+  @EventPattern<string>(MESSAGE_TYPES.participantConfirmed, TEST)
+  onConfirmed(@Ctx() { message }: MessageContext): void {
+    confirmations.push(message as Message<ParticipantConfirmed>);
+    confirmation.resolve();
+  }
+}
+
+@Global()
+@Module({
+  controllers: [ConfirmationsController],
+  providers: [
+    {
+      provide: PlatformKeys,
+      useValue: { resolve: async (keyHash: string) => platforms.get(keyHash) ?? 'unknown' },
+    },
+    {
+      provide: UserDirectory,
+      useValue: { find: async (tenantId: string, userId: string) => users.get(`${tenantId}/${userId}`) },
+    },
+  ],
+  exports: [PlatformKeys, UserDirectory],
+})
+class NeighboursModule {}
+
+function newPlatform(platformId = newId()) {
+  const key = createApiKey('plat');
+  const tenantId = newId();
+  platforms.set(hashApiKey(key), {
+    keyId: newId(),
+    platformId,
+    scopes: ['keys:read', 'keys:write', 'keys:verify'],
+    expiresAt: null,
+    tenant: { id: tenantId, defaultUserId: newId() },
+    defaultAccountKitId: newId(),
+    defaultRole: 'member',
+  });
+  return { key, tenantId, platformId };
+}
+
+function newUser(tenantId: string): string {
+  const userId = newId();
+  users.set(`${tenantId}/${userId}`, { status: 'active', accountKitId: newId() });
+  return userId;
+}
+
+describe('the keys service', () => {
+  const platform = newPlatform();
+  let dataDir: string;
+  let app: NestFastifyApplication;
+
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'tenantry-keys-'));
+    const settings = loadSettings({ TENANTRY_DATA_DIR: dataDir, LOG_LEVEL: 'silent' });
+    class TestModule {}
+    const imports = [PlatformModule.forRoot(settings, clock), NeighboursModule, KeysModule];
+    const test = { group: 'test', topics: [TOPICS.cascade], transportId: TEST };
+    app = await createApp({ module: TestModule, imports }, [keysConsumer, test]);
+    await startFollowing(app);
+  });
+  afterAll(async () => {
+    await app.close();
+    await rm(dataDir, { recursive: true });
+  });
+
+  const call = async (method: 'GET' | 'POST' | 'DELETE', url: string, body?: object, key = platform.key) => {
+    const headers = { authorization: `Bearer ${key}` };
+    const answer = await app.inject({ method, url, headers, ...(body && { payload: body }) });
+    return { status: answer.statusCode, body: answer.body === '' ? undefined : answer.json(), answer };
+  };
+  const issue = async (userId: string, body: object = {}) =>
+    (await call('POST', `/v1/users/${userId}/keys`, body)).body;
+  const verify = async (key: string, scope?: string, by = platform.key) => {
+    const { status, body } = await call('POST', '/v1/keys/verify', { key, scope }, by);
+    expect(status).toBe(200);
+    return body;
+  };
+  const deletedMessage = (userId: string) => ({
+    id: newId(),
+    type: MESSAGE_TYPES.userDeleted,
+    source: '/tenantry/tenant-users',
+    subject: userId,
+    time: clock.now().toISOString(),
+    correlationId: newId(),
+    causationId: newId(),
+    data: {
+      platform_id: platform.platformId,
+      tenant_id: platform.tenantId,
+      user_id: userId,
+      revision: 1,
+    },
+  });
+  /** Says that the user was deleted, and answers the service's confirmation. */
+  const deleteUser = async (userId: string): Promise<Message<ParticipantConfirmed>> => {
+    confirmation = Promise.withResolvers();
+    await app.get<MessageBus>(MESSAGE_BUS).publish(TOPICS.lifecycle, [deletedMessage(userId)]);
+    await confirmation.promise;
+    const last = confirmations.at(-1);
+    if (!last) throw new Error('nothing was confirmed');
+    return last;
+  };
+
+  /** What a crash right after the closing leaves. */
+  const closeOnly = async (userId: string) => {
+    const { platformId, tenantId } = platform;
+    const cause = { id: newId(), correlationId: newId() };
+    const at = clock.now().toISOString();
+    const command = { kind: 'close' as const, platform_id: platformId, tenant_id: tenantId, at };
+    const context = systemContext(cause, { platformId, tenantId }, 'test');
+    await app.get(Aggregates).execute(keyring, userId, command, { context });
+  };
+  const subjectKeyOf = async (userId: string): Promise<string> => {
+    const { state } = await app.get(Aggregates).load(keyring, userId);
+    return state.lifecycle === 'absent' ? '' : String(state.subject_key);
+  };
+
+  it('given a user, when a key is issued, then it is shown once, listed and valid', async () => {
+    const userId = newUser(platform.tenantId);
+    const { status, body, answer } = await call('POST', `/v1/users/${userId}/keys`, {
+      name: 'Laptop',
+      scopes: ['inference', 'docs:*'],
+      expires_at: '2026-02-01T00:00:00Z',
+    });
+    expect(status).toBe(201);
+    expect(answer.headers['tenantry-position']).toMatch(/^\d+$/);
+    const { raw_key, ...shown } = body;
+    expect(raw_key).toMatch(/^tnt_user_[0-9A-Za-z]{33}$/);
+    expect(shown).toEqual({
+      id: expect.any(String),
+      user_id: userId,
+      name: 'Laptop',
+      key_prefix: raw_key.slice(0, 13),
+      scopes: ['inference', 'docs:*'],
+      status: 'active',
+      created_at: '2026-01-15T10:00:00.000Z',
+      expires_at: '2026-02-01T00:00:00.000Z',
+      last_used_at: null,
+    });
+    const list = await call('GET', `/v1/users/${userId}/keys`);
+    expect(list.body).toEqual({ data: [shown], next_cursor: null, total: 1 });
+    const valid = { valid: true, key_id: shown.id, user_id: userId, tenant_id: platform.tenantId };
+    expect(await verify(raw_key, 'inference')).toEqual({ ...valid, scopes: ['inference', 'docs:*'] });
+  });
+
+  it('given several keys, when they are listed, then newest first and page by page', async () => {
+    const userId = newUser(platform.tenantId);
+    const ids = [];
+    for (let count = 0; count < 3; count++) ids.unshift((await issue(userId)).id);
+    const first = (await call('GET', `/v1/users/${userId}/keys?limit=2`)).body;
+    const second = (await call('GET', `/v1/users/${userId}/keys?limit=2&cursor=${first.next_cursor}`)).body;
+    expect([...first.data, ...second.data].map(({ id }: { id: string }) => id)).toEqual(ids);
+    expect([first.total, second.total, second.next_cursor]).toEqual([3, 3, null]);
+    expect(first.data[0]).toMatchObject({ name: 'Key', scopes: [], expires_at: null });
+  });
+
+  it('given keys that do not hold, when verified, then the answer says why', async () => {
+    const userId = newUser(platform.tenantId);
+    const { raw_key: key } = await issue(userId, { scopes: ['inference'] });
+    expect(await verify('')).toEqual({ valid: false, code: 'unknown' });
+    expect(await verify(`${key}x\0`)).toEqual({ valid: false, code: 'unknown' });
+    expect(await verify(createApiKey('user'))).toEqual({ valid: false, code: 'unknown' });
+    expect(await verify(platform.key)).toEqual({ valid: false, code: 'unknown' });
+    expect(await verify(key, 'other')).toEqual({ valid: false, code: 'insufficient_scope' });
+    users.set(`${platform.tenantId}/${userId}`, { status: 'suspended', accountKitId: newId() });
+    expect(await verify(key)).toEqual({ valid: false, code: 'user_inactive' });
+    users.delete(`${platform.tenantId}/${userId}`);
+    expect(await verify(key)).toEqual({ valid: false, code: 'revoked' });
+  });
+
+  it('given a key of another tenant, then it is valid, and of another platform unknown', async () => {
+    const { raw_key: key } = await issue(newUser(platform.tenantId));
+    expect(await verify(key, undefined, newPlatform(platform.platformId).key)).toMatchObject({ valid: true });
+    expect(await verify(key, undefined, newPlatform().key)).toEqual({ valid: false, code: 'unknown' });
+  });
+
+  it('given a key with an expiry, when the time comes, then it is expired and stays so', async () => {
+    const userId = newUser(platform.tenantId);
+    const { id, raw_key: key } = await issue(userId, {
+      expires_at: new Date(clock.time + 60_000).toISOString(),
+    });
+    clock.time += 59_999;
+    expect(await verify(key)).toMatchObject({ valid: true });
+    clock.time += 1;
+    expect(await verify(key)).toEqual({ valid: false, code: 'expired' });
+    expect((await call('DELETE', `/v1/users/${userId}/keys/${id}`)).status).toBe(204);
+    expect((await call('GET', `/v1/users/${userId}/keys`)).body.data[0].status).toBe('expired');
+  });
+
+  it('given a key, when it is revoked, then at once and for ever, and again without effect', async () => {
+    const userId = newUser(platform.tenantId);
+    const { id, raw_key: key } = await issue(userId);
+    for (const _ of ['once', 'again']) {
+      const { status, body, answer } = await call('DELETE', `/v1/users/${userId}/keys/${id}`);
+      expect([status, body]).toEqual([204, undefined]);
+      expect(answer.headers['tenantry-position']).toMatch(/^\d+$/);
+      expect(await verify(key)).toEqual({ valid: false, code: 'revoked' });
+    }
+    expect((await call('GET', `/v1/users/${userId}/keys`)).body.data[0].status).toBe('revoked');
+  });
+
+  it("given somebody else's key or user, then it answers as for one that does not exist", async () => {
+    const mine = newUser(platform.tenantId);
+    const { id } = await issue(newUser(platform.tenantId));
+    const foreign = newUser(newPlatform().tenantId);
+    const answerTo = async (method: 'GET' | 'POST' | 'DELETE', url: string) => {
+      const { status, body } = await call(method, url, method === 'POST' ? {} : undefined);
+      return { status, code: body.code, detail: body.detail };
+    };
+    const noKey = { status: 404, code: 'not_found', detail: 'key not found' };
+    expect(await answerTo('DELETE', `/v1/users/${mine}/keys/${newId()}`)).toEqual(noKey);
+    expect(await answerTo('DELETE', `/v1/users/${mine}/keys/${id}`)).toEqual(noKey);
+    const noUser = { status: 404, code: 'not_found', detail: 'user not found' };
+    for (const user of [newId(), foreign]) {
+      expect(await answerTo('GET', `/v1/users/${user}/keys`)).toEqual(noUser);
+      expect(await answerTo('POST', `/v1/users/${user}/keys`)).toEqual(noUser);
+      expect(await answerTo('DELETE', `/v1/users/${user}/keys/${id}`)).toEqual(noUser);
+    }
+  });
+
+  it.each([
+    ['name', { name: 7 }],
+    ['name', { name: '' }],
+    ['scopes', { scopes: 'inference' }],
+    ['scopes', { scopes: ['-no'] }],
+    ['scopes', { scopes: ['x'.repeat(65)] }],
+    ['scopes', { scopes: Array.from({ length: 51 }, (_, index) => `s${index}`) }],
+    ['expires_at', { expires_at: 'tomorrow' }],
+    ['expires_at', { expires_at: '2020-01-01T00:00:00Z' }],
+    ['raw_key', { raw_key: 'mine' }],
+  ])('given a bad %s, when a key is issued, then 400 names it', async (field, body) => {
+    const refusal = await call('POST', `/v1/users/${newUser(platform.tenantId)}/keys`, body);
+    expect(refusal.status).toBe(400);
+    expect(refusal.body).toMatchObject({ code: 'invalid_input', errors: [{ field }] });
+  });
+
+  it.each([
+    ['key', {}],
+    ['key', { key: 1 }],
+    ['key', { key: 'x'.repeat(1_001) }],
+    ['scope', { key: 'x', scope: null }],
+    ['scope', { key: 'x', scope: 'a b' }],
+  ])('given a bad %s, when a key is verified, then 400 names it', async (field, body) => {
+    const refusal = await call('POST', '/v1/keys/verify', body);
+    expect(refusal.status).toBe(400);
+    expect(refusal.body).toMatchObject({ code: 'invalid_input', errors: [{ field }] });
+  });
+
+  it('given a deleted user, then the keys are gone for ever, and the confirmation can be had again', async () => {
+    const userId = newUser(platform.tenantId);
+    const keys = [await issue(userId, { name: 'One' }), await issue(userId), await issue(userId)];
+    await call('DELETE', `/v1/users/${userId}/keys/${keys[0].id}`);
+    const confirmed = await deleteUser(userId);
+    expect(validateMessage(confirmed, { exact: true })).toEqual([]);
+    expect(confirmed.data).toMatchObject({ user_id: userId, participant: 'keys', removed: { keys: 2 } });
+    await app.get(ReadModels).catchUp('key-registry', 10_000);
+    for (const { raw_key } of keys) expect(await verify(raw_key)).toEqual({ valid: false, code: 'revoked' });
+    expect((await call('POST', `/v1/users/${userId}/keys`, {})).body.detail).toBe('user not found');
+    expect((await call('DELETE', `/v1/users/${userId}/keys/${keys[0].id}`)).body.detail).toBe(
+      'user not found',
+    );
+    expect(await deleteUser(userId)).toMatchObject({ id: confirmed.id, data: { removed: { keys: 2 } } });
+    expect(await app.get<SubjectKeyStore>(KEY_STORE).find(await subjectKeyOf(userId))).toBeUndefined();
+    const reader = app.get<ReadDatabase>(READ_DATABASE).reader<KeyTables>();
+    const rows = await reader.selectFrom('keys').selectAll().where('user_id', '=', userId).execute();
+    const left = { personal: null, key_prefix: '', scopes: '[]', revoked: 1, expires_at: null };
+    expect(rows).toMatchObject([left, left, left]);
+  });
+
+  it('given a crash after the closing, when the message comes again, then the rest is done', async () => {
+    const userId = newUser(platform.tenantId);
+    await issue(userId);
+    await closeOnly(userId);
+    const subjectKey = await subjectKeyOf(userId);
+    const subjectKeys = app.get<SubjectKeyStore>(KEY_STORE);
+    expect(await subjectKeys.find(subjectKey)).toBeDefined();
+    expect((await deleteUser(userId)).data.removed).toEqual({ keys: 1 });
+    expect(await subjectKeys.find(subjectKey)).toBeUndefined();
+  });
+
+  it('given a user without keys, when deleted, then none can be issued any more', async () => {
+    const userId = newUser(platform.tenantId);
+    expect((await deleteUser(userId)).data.removed).toEqual({ keys: 0 });
+    expect((await call('POST', `/v1/users/${userId}/keys`, {})).status).toBe(404);
+  });
+
+  it('given all of that, then no file holds a name or a key, and a rebuild changes no row', async () => {
+    const { raw_key } = await issue(newUser(platform.tenantId), { name: 'Very private name' });
+    for (const file of await readdir(dataDir)) {
+      const bytes = await readFile(join(dataDir, file));
+      expect([file, bytes.includes('Very private name'), bytes.includes(raw_key)]).toEqual([
+        file,
+        false,
+        false,
+      ]);
+    }
+    const readModels = app.get(ReadModels);
+    readModels.rebuild('key-registry', true);
+    while (readModels.rebuildStatus('key-registry').state === 'running') await sleep(5);
+    expect(readModels.rebuildStatus('key-registry')).toMatchObject({ state: 'completed', differences: 0 });
+  });
+});

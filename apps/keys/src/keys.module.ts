@@ -1,0 +1,30 @@
+import { Module } from '@nestjs/common';
+import { TOPICS } from '#contracts';
+import type { ConsumerOptions } from '#message-bus';
+import { ReadModels } from '#platform';
+import { IssueKeyHandler } from './commands/issue-key.js';
+import { RevokeKeyHandler } from './commands/revoke-key.js';
+import { KeyVerificationController } from './http/key-verification.controller.js';
+import { KeysController } from './http/keys.controller.js';
+import { CascadeController } from './policies/cascade.controller.js';
+import { KEYS, PARTICIPANT } from './policies/participant.js';
+import { KeyRegistryProjection } from './read-models/key-registry.projection.js';
+import { KeyVerification } from './read-models/key-verification.js';
+import { Keys } from './read-models/keys.js';
+
+export const keysConsumer: ConsumerOptions = {
+  group: PARTICIPANT,
+  topics: [TOPICS.lifecycle],
+  transportId: KEYS,
+};
+
+/** The API keys of users. */
+@Module({
+  controllers: [KeysController, KeyVerificationController, CascadeController],
+  providers: [IssueKeyHandler, RevokeKeyHandler, Keys, KeyVerification, KeyRegistryProjection],
+})
+export class KeysModule {
+  constructor(readModels: ReadModels, keyRegistry: KeyRegistryProjection) {
+    readModels.project(keyRegistry);
+  }
+}

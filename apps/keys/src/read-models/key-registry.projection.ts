@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import type { Kysely } from 'kysely';
+import { type RecordedEvent, streamId } from '#kernel';
+import type { CreateIndex, Projection } from '#projections';
+import type { KeyIssued, KeyRevoked } from '../domain/keyring.js';
+import type { KeyTables } from './tables.js';
+
+export const KEY_REGISTRY = 'key-registry';
+
+/** An issued key as the log holds it: its name is one sealed text. */
+type SealedKey = Omit<KeyIssued['data'], 'personal'> & { personal: string };
+
+/** Every key that was ever issued, so that a dead one can be told from one that never was. */
+@Injectable()
+export class KeyRegistryProjection implements Projection<KeyTables> {
+  readonly name = KEY_REGISTRY;
+  readonly version = 1;
+  readonly categories = ['keyring'];
+  readonly tables = ['keys'] as const;
+
+  async createTables({ schema }: Kysely<KeyTables>, createIndex: CreateIndex): Promise<void> {
+    await schema
+      .createTable('keys')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('platform_id', 'text', (column) => column.notNull())
+      .addColumn('tenant_id', 'text', (column) => column.notNull())
+      .addColumn('user_id', 'text', (column) => column.notNull())
+      .addColumn('sequence', 'bigint', (column) => column.notNull())
+      .addColumn('key_hash', 'text', (column) => column.notNull())
+      .addColumn('key_prefix', 'text', (column) => column.notNull())
+      .addColumn('scopes', 'text', (column) => column.notNull())
+      .addColumn('personal', 'text')
+      .addColumn('revoked', 'integer', (column) => column.notNull())
+      .addColumn('created_at', 'text', (column) => column.notNull())
+      .addColumn('expires_at', 'text')
+      .execute();
+    await createIndex('keys', ['key_hash'], { unique: true });
+    await createIndex('keys', ['user_id', 'sequence']);
+  }
+
+  async apply(transaction: Kysely<KeyTables>, event: RecordedEvent): Promise<void> {
+    switch (event.type) {
+      case 'keyring.key-issued.v1':
+        return this.issued(transaction, event);
+      case 'keyring.key-revoked.v1':
+        return this.revoked(transaction, event);
+      case 'keyring.closed.v1':
+        return this.closed(transaction, event);
+      default:
+        throw new Error(`${event.type} is not known to ${this.name}`);
+    }
+  }
+
+  private async issued(transaction: Kysely<KeyTables>, event: RecordedEvent): Promise<void> {
+    const data = event.data as unknown as SealedKey;
+    await transaction
+      .insertInto('keys')
+      .values({
+        id: data.key_id,
+        platform_id: data.platform_id,
+        tenant_id: data.tenant_id,
+        user_id: streamId(event.stream),
+        sequence: Number(event.position),
+        key_hash: data.key_hash,
+        key_prefix: data.key_prefix,
+        scopes: JSON.stringify(data.scopes),
+        personal: data.personal,
+        revoked: 0,
+        created_at: data.issued_at,
+        expires_at: data.expires_at,
+      })
+      .execute();
+  }
+
+  private async revoked(transaction: Kysely<KeyTables>, event: RecordedEvent): Promise<void> {
+    const { key_id } = event.data as unknown as KeyRevoked['data'];
+    await transaction.updateTable('keys').set({ revoked: 1 }).where('id', '=', key_id).execute();
+  }
+
+  /** Keeps of each key only what tells that it was revoked. */
+  private async closed(transaction: Kysely<KeyTables>, event: RecordedEvent): Promise<void> {
+    await transaction
+      .updateTable('keys')
+      .set({ revoked: 1, personal: null, scopes: '[]', key_prefix: '', expires_at: null })
+      .where('user_id', '=', streamId(event.stream))
+      .execute();
+  }
+}

@@ -1,0 +1,87 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type Clock, notFound, streamName } from '#kernel';
+import { CLOCK, decodeCursor, type Page, pageOf, READ_DATABASE } from '#platform';
+import { Sealer } from '#privacy';
+import type { ReadDatabase } from '#projections';
+import type { KeyResource } from '../http/key.dto.js';
+import type { KeyRow, KeyTables } from './tables.js';
+
+/** Whose keys: each look-up is keyed by both. */
+export interface KeyOwner {
+  tenantId: string;
+  userId: string;
+}
+
+/** Reads the keys of users, never the keys themselves. */
+@Injectable()
+export class Keys {
+  constructor(
+    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    private readonly sealer: Sealer,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** Newest first. */
+  async list(
+    owner: KeyOwner,
+    { limit, cursor }: { limit: number; cursor?: string },
+  ): Promise<Page<KeyResource>> {
+    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
+    const found = await this.keysOf(owner)
+      .selectAll()
+      .where('sequence', '<', before)
+      .orderBy('sequence', 'desc')
+      .limit(limit + 1)
+      .execute();
+    const { total } = await this.keysOf(owner)
+      .select((row) => row.fn.countAll<number>().as('total'))
+      .executeTakeFirstOrThrow();
+    const { rows, next } = pageOf(found, limit);
+    const now = this.clock.now().toISOString();
+    const data = await Promise.all(rows.map((row) => this.resource(row, now)));
+    return { data, next_cursor: next, total: Number(total) };
+  }
+
+  /** Whether it is a key of this user that was revoked or has expired. */
+  async hasEnded({ keyId, ...owner }: KeyOwner & { keyId: string }, now: string): Promise<boolean> {
+    const row = await this.keysOf(owner)
+      .select(['revoked', 'expires_at'])
+      .where('id', '=', keyId)
+      .executeTakeFirst();
+    return row !== undefined && statusOf(row, now) !== 'active';
+  }
+
+  /** The keys of a closed keyring are nobody's: their user is gone. */
+  private keysOf({ tenantId, userId }: KeyOwner) {
+    return this.database
+      .reader<KeyTables>()
+      .selectFrom('keys')
+      .where('user_id', '=', userId)
+      .where('tenant_id', '=', tenantId)
+      .where('personal', 'is not', null);
+  }
+
+  private async resource(row: KeyRow, now: string): Promise<KeyResource> {
+    const { id, user_id, key_prefix, scopes, created_at, expires_at } = row;
+    const personal = row.personal && (await this.sealer.open(row.personal, streamName('keyring', user_id)));
+    // The key of a name is destroyed only after its user was deleted.
+    if (!personal) throw notFound('user');
+    return {
+      id,
+      user_id,
+      name: String(personal.name),
+      key_prefix,
+      scopes: JSON.parse(scopes) as string[],
+      status: statusOf(row, now),
+      created_at,
+      expires_at,
+      last_used_at: null,
+    };
+  }
+}
+
+/** Times compare as texts: all are in one form. */
+export function statusOf(row: Pick<KeyRow, 'revoked' | 'expires_at'>, now: string): KeyResource['status'] {
+  if (row.revoked === 1) return 'revoked';
+  return row.expires_at !== null && row.expires_at <= now ? 'expired' : 'active';
+}

@@ -1,0 +1,81 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { Aggregates } from '#event-store';
+import { type CommandContext, newId } from '#kernel';
+import { apiKeyPrefix, createApiKey, hashApiKey } from '#platform';
+import { type PlatformSettings, platform } from '../domain/platform.js';
+import { platformKey } from '../domain/platform-key.js';
+import { Provisioning } from '../policies/provisioning.js';
+
+export interface NewPlatform {
+  name: string;
+  settings: PlatformSettings;
+  /** Given only at the first start, where they must stay the same if it is interrupted. */
+  fixed?: { id: string; keyId: string; rawKey: string };
+}
+
+export interface CreatedPlatform {
+  id: string;
+  keyId: string;
+  rawKey: string;
+  position: bigint;
+}
+
+export class CreatePlatform extends Command<CreatedPlatform> {
+  constructor(
+    readonly platform: NewPlatform,
+    readonly context: CommandContext,
+  ) {
+    super();
+  }
+}
+
+/** A platform with its default tenant, kit and user, and its first key, which may do everything. */
+@CommandHandler(CreatePlatform)
+export class CreatePlatformHandler implements ICommandHandler<CreatePlatform> {
+  constructor(
+    private readonly aggregates: Aggregates,
+    private readonly provisioning: Provisioning,
+  ) {}
+
+  async execute({ platform: wanted, context }: CreatePlatform): Promise<CreatedPlatform> {
+    const id = wanted.fixed?.id ?? newId();
+    const rawKey = wanted.fixed?.rawKey ?? createApiKey('plat');
+    const scope = { ...context, platformId: id };
+    const known = await this.aggregates.load(platform, id);
+    const { state } =
+      known.state.lifecycle === 'alive'
+        ? known
+        : await this.aggregates.execute(
+            platform,
+            id,
+            {
+              kind: 'create',
+              name: wanted.name,
+              settings: wanted.settings,
+              default_tenant_id: newId(),
+              default_user_id: newId(),
+              default_account_kit_id: newId(),
+            },
+            { context: scope, expectNew: true },
+          );
+    if (state.lifecycle !== 'alive') throw new Error('a created platform is in another state');
+    await this.provisioning.provisionPlatform(id, state, scope);
+    const keyId = wanted.fixed?.keyId ?? newId();
+    const { position } = await this.aggregates.execute(
+      platformKey,
+      keyId,
+      {
+        kind: 'issue',
+        platform_id: id,
+        name: 'First key',
+        scopes: ['admin'],
+        tenant_id: null,
+        expires_at: null,
+        key_hash: hashApiKey(rawKey),
+        key_prefix: apiKeyPrefix(rawKey),
+      },
+      { context: scope, expectNew: true },
+    );
+    return { id, keyId, rawKey, position };
+  }
+}

@@ -1,0 +1,82 @@
+import { Inject } from '@nestjs/common';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { Aggregates } from '#event-store';
+import { type CommandContext, isTenantryError, newId } from '#kernel';
+import { KEY_STORE } from '#platform';
+import type { SubjectKeyStore } from '#privacy';
+import { tenantUser } from '../domain/tenant-user.decide.js';
+import type { CreateUser, PersonalData, Standing } from '../domain/tenant-user.js';
+import { UserIds } from './user-ids.js';
+
+export interface NewUser {
+  /** Given only for a tenant's default user; else derived from the external_id, or made. */
+  id?: string;
+  platformId: string;
+  tenantId: string;
+  isDefault: boolean;
+  standing: Omit<Standing, 'status'>;
+  personal: PersonalData;
+}
+
+export interface CreatedUser {
+  id: string;
+  position: bigint;
+}
+
+export class CreateTenantUser extends Command<CreatedUser> {
+  constructor(
+    readonly user: NewUser,
+    readonly context: CommandContext,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(CreateTenantUser)
+export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser> {
+  constructor(
+    private readonly aggregates: Aggregates,
+    private readonly userIds: UserIds,
+    @Inject(KEY_STORE) private readonly keys: SubjectKeyStore,
+  ) {}
+
+  /** Throws `duplicate_record` with the existing user's id when the external_id is taken. */
+  async execute({ user, context }: CreateTenantUser): Promise<CreatedUser> {
+    const { external_id: externalId } = user.personal;
+    const index = externalId === null ? null : this.userIds.externalIdIndex(user.tenantId, externalId);
+    for (let generation = 0; ; generation++) {
+      const id = user.id ?? this.idFor(user, index, generation);
+      try {
+        const command = await this.commandFor(user, id, index);
+        const { position } = await this.aggregates.execute(tenantUser, id, command, {
+          context,
+          expectNew: true,
+        });
+        return { id, position };
+      } catch (error) {
+        // The stream belongs to a deleted user: the external_id is free again, in the next generation.
+        if (!isTenantryError(error) || error.code !== 'illegal_state' || user.id) throw error;
+      }
+    }
+  }
+
+  private idFor({ tenantId, personal }: NewUser, index: string | null, generation: number): string {
+    if (personal.external_id === null || index === null) return newId();
+    return generation === 0 ? index : this.userIds.derive(tenantId, personal.external_id, generation);
+  }
+
+  private async commandFor(user: NewUser, id: string, index: string | null): Promise<CreateUser> {
+    const { platformId, tenantId, isDefault, standing, personal } = user;
+    return {
+      kind: 'create',
+      id,
+      platform_id: platformId,
+      tenant_id: tenantId,
+      is_default: isDefault,
+      external_id_index: index,
+      subject_key: await this.keys.assign(),
+      standing,
+      personal,
+    };
+  }
+}

@@ -1,0 +1,44 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { Aggregates } from '#event-store';
+import type { CommandContext } from '#kernel';
+import { tenantUser } from '../domain/tenant-user.decide.js';
+import { UserDeletionProcess } from '../policies/user-deletion.js';
+
+export interface UserDeletion {
+  tenantId: string;
+  userId: string;
+  /** Refuse with `revision_mismatch` unless the user is at this revision. */
+  ifRevision?: number;
+}
+
+/** Answers the position of the deletion's request: from there on the user is gone. */
+export class DeleteTenantUser extends Command<bigint> {
+  constructor(
+    readonly deletion: UserDeletion,
+    readonly context: CommandContext,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(DeleteTenantUser)
+export class DeleteTenantUserHandler implements ICommandHandler<DeleteTenantUser> {
+  constructor(
+    private readonly aggregates: Aggregates,
+    private readonly process: UserDeletionProcess,
+  ) {}
+
+  async execute({ deletion: { tenantId, userId, ifRevision }, context }: DeleteTenantUser): Promise<bigint> {
+    const { state, revision } = await this.aggregates.execute(
+      tenantUser,
+      userId,
+      { kind: 'delete', tenant_id: tenantId },
+      { context, ...(ifRevision !== undefined && { ifRevision }) },
+    );
+    if (state.lifecycle !== 'deleted' || revision === 'no_stream') {
+      throw new Error('a deleted user is in another state');
+    }
+    const { platform_id: platformId, subject_key: subjectKey } = state;
+    return this.process.request({ userId, platformId, tenantId, subjectKey, revision }, context);
+  }
+}

@@ -1,0 +1,29 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { derivedId } from '#kernel';
+import { KEY_STORE } from '#platform';
+import { blindIndex, type SubjectKeyStore } from '#privacy';
+
+/**
+ * Ids that follow from external_ids, so that creating a user is one append to a stream that must not exist and
+ * no two creates can both win.
+ */
+@Injectable()
+export class UserIds implements OnModuleInit {
+  private uniquenessKey: Uint8Array = new Uint8Array();
+
+  constructor(@Inject(KEY_STORE) private readonly keys: SubjectKeyStore) {}
+
+  async onModuleInit(): Promise<void> {
+    this.uniquenessKey = await this.keys.secret('uniqueness');
+  }
+
+  /** The id of the tenant's user of this external_id; a deleted user's successor has the next generation. */
+  derive(tenantId: string, externalId: string, generation: number): string {
+    return derivedId(blindIndex(this.uniquenessKey, 'user-id', tenantId, externalId, String(generation)));
+  }
+
+  /** Names an external_id without holding it, the same for every generation. */
+  externalIdIndex(tenantId: string, externalId: string): string {
+    return this.derive(tenantId, externalId, 0);
+  }
+}

@@ -1,0 +1,125 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Decider, illegalState, notFound, TenantryError } from '#kernel';
+import {
+  type CreateUser,
+  type LivingTenantUser,
+  PERSONAL_FIELDS,
+  type PersonalData,
+  STANDING_FIELDS,
+  type TenantUserCommand,
+  type TenantUserEvent,
+  type TenantUserState,
+  type UserChanges,
+} from './tenant-user.js';
+
+const EMPTY_PERSONAL: PersonalData = {
+  external_id: null,
+  email: null,
+  username: null,
+  first_name: null,
+  middle_name: null,
+  last_name: null,
+  phone_number: null,
+  label: null,
+  metadata: {},
+};
+
+/** A user of a tenant: created once, changed while alive, deleted once and for ever. */
+export const tenantUser: Decider<TenantUserState, TenantUserCommand, TenantUserEvent> = {
+  category: 'tenantUser',
+  initialState: { lifecycle: 'absent' },
+
+  decide(command, state) {
+    switch (command.kind) {
+      case 'create':
+        return create(command, state);
+      case 'update':
+        return update(command.changes, alive(state, command.tenant_id));
+      case 'delete':
+        return remove(alive(state, command.tenant_id));
+    }
+  },
+
+  evolve(state, event) {
+    switch (event.type) {
+      case 'tenant-user.created.v1': {
+        const { external_id_index: _, personal, ...rest } = event.data;
+        return { lifecycle: 'alive', ...rest, personal: personal ?? EMPTY_PERSONAL };
+      }
+      case 'tenant-user.updated.v1':
+        return state.lifecycle === 'alive' ? changed(state, event.data) : state;
+      case 'tenant-user.deleted.v1':
+        return { lifecycle: 'deleted', ...event.data };
+    }
+  },
+};
+
+function create(command: CreateUser, state: TenantUserState): TenantUserEvent[] {
+  if (state.lifecycle === 'alive') {
+    throw new TenantryError('duplicate_record', 'external_id is taken in this tenant', {
+      existingId: command.id,
+      errors: [{ field: 'external_id', message: 'is taken in this tenant' }],
+    });
+  }
+  if (state.lifecycle === 'deleted') throw illegalState('this user was deleted');
+  const { platform_id, tenant_id, is_default, external_id_index, subject_key, standing, personal } = command;
+  return [
+    {
+      type: 'tenant-user.created.v1',
+      data: {
+        platform_id,
+        tenant_id,
+        is_default,
+        external_id_index,
+        subject_key,
+        ...standing,
+        status: 'active',
+        personal,
+      },
+    },
+  ];
+}
+
+function update(changes: UserChanges, state: LivingTenantUser): TenantUserEvent[] {
+  const personal = differing(PERSONAL_FIELDS, changes, state.personal);
+  const standing = differing(STANDING_FIELDS, changes, state);
+  const names = [...Object.keys(personal), ...Object.keys(standing)];
+  if (names.length === 0) return [];
+  const { platform_id, tenant_id, subject_key, status, account_kit_id } = state;
+  const data = { platform_id, tenant_id, subject_key, status, account_kit_id, changed: names, ...standing };
+  const hasPersonal = Object.keys(personal).length > 0;
+  return [{ type: 'tenant-user.updated.v1', data: hasPersonal ? { ...data, personal } : data }];
+}
+
+function remove(state: LivingTenantUser): TenantUserEvent[] {
+  if (state.is_default) throw illegalState("the tenant's default user cannot be deleted");
+  const { platform_id, tenant_id, subject_key } = state;
+  return [{ type: 'tenant-user.deleted.v1', data: { platform_id, tenant_id, subject_key } }];
+}
+
+/** A user of another tenant is as good as none. */
+function alive(state: TenantUserState, tenantId: string): LivingTenantUser {
+  if (state.lifecycle !== 'alive' || state.tenant_id !== tenantId) throw notFound('user');
+  return state;
+}
+
+/** The fields among `names` that `changes` gives another value. */
+function differing<Fields extends object, Name extends keyof Fields & string>(
+  names: readonly Name[],
+  changes: { [key in Name]?: Fields[key] },
+  current: Fields,
+): Partial<Pick<Fields, Name>> {
+  const different: Partial<Pick<Fields, Name>> = {};
+  for (const name of names) {
+    const value = changes[name];
+    if (value !== undefined && !isDeepStrictEqual(value, current[name])) different[name] = value;
+  }
+  return different;
+}
+
+type Updated = Extract<TenantUserEvent, { type: 'tenant-user.updated.v1' }>['data'];
+
+function changed(state: LivingTenantUser, data: Updated): LivingTenantUser {
+  const { changed: _, personal, ...standing } = data;
+  return { ...state, ...standing, personal: { ...state.personal, ...personal } };
+}

@@ -1,0 +1,129 @@
+import { describe, it } from '@jest/globals';
+import { given } from '#testing';
+import { tenantUser } from './tenant-user.decide.js';
+import type { CreateUser, TenantUserCreated, TenantUserDeleted, TenantUserUpdated } from './tenant-user.js';
+
+const personal = {
+  external_id: 'alice_db_uuid',
+  email: 'alice@example.com',
+  username: null,
+  first_name: null,
+  middle_name: null,
+  last_name: null,
+  phone_number: null,
+  label: 'Alice',
+  metadata: { plan: 'pro' },
+};
+const scope = { platform_id: 'platform-1', tenant_id: 'tenant-1' };
+const standing = { role: 'member', teams: ['engineering'], account_kit_id: 'kit-1' };
+
+const create: CreateUser = {
+  kind: 'create',
+  id: 'user-1',
+  ...scope,
+  is_default: false,
+  external_id_index: 'index-1',
+  subject_key: '7',
+  standing,
+  personal,
+};
+const created: TenantUserCreated = {
+  type: 'tenant-user.created.v1',
+  data: {
+    ...scope,
+    is_default: false,
+    external_id_index: 'index-1',
+    subject_key: '7',
+    ...standing,
+    status: 'active',
+    personal,
+  },
+};
+const createdDefault: TenantUserCreated = { ...created, data: { ...created.data, is_default: true } };
+const deleted: TenantUserDeleted = {
+  type: 'tenant-user.deleted.v1',
+  data: { ...scope, subject_key: '7' },
+};
+const updated = (data: Partial<TenantUserUpdated['data']> & { changed: string[] }): TenantUserUpdated => ({
+  type: 'tenant-user.updated.v1',
+  data: { ...scope, subject_key: '7', status: 'active', account_kit_id: 'kit-1', ...data },
+});
+const update = (changes: object, tenantId = 'tenant-1') =>
+  ({ kind: 'update', tenant_id: tenantId, changes }) as const;
+const remove = (tenantId = 'tenant-1') => ({ kind: 'delete', tenant_id: tenantId }) as const;
+
+describe('creating a tenant user', () => {
+  it('given nothing, creates an active user', () => {
+    given(tenantUser, []).when(create).then([created]);
+  });
+
+  it('given a living user, refuses with duplicate_record', () => {
+    given(tenantUser, [created]).when(create).thenRefused('duplicate_record');
+  });
+
+  it('given a deleted user, refuses: its stream is closed for ever', () => {
+    given(tenantUser, [created, deleted]).when(create).thenRefused('illegal_state');
+  });
+});
+
+describe('updating a tenant user', () => {
+  it('given a user, records only the fields that change', () => {
+    given(tenantUser, [created])
+      .when(update({ label: 'Alice A.', email: 'alice@example.com', role: 'owner' }))
+      .then([updated({ changed: ['label', 'role'], role: 'owner', personal: { label: 'Alice A.' } })]);
+  });
+
+  it('given a change of standing alone, records nothing personal', () => {
+    given(tenantUser, [created])
+      .when(update({ status: 'suspended' }))
+      .then([updated({ changed: ['status'], status: 'suspended' })]);
+  });
+
+  it('given equal values, changes nothing', () => {
+    given(tenantUser, [created])
+      .when(update({ metadata: { plan: 'pro' }, teams: ['engineering'] }))
+      .then([]);
+  });
+
+  it('given null, clears the field', () => {
+    given(tenantUser, [created])
+      .when(update({ email: null }))
+      .then([updated({ changed: ['email'], personal: { email: null } })]);
+  });
+
+  it('given other metadata, replaces it as a whole', () => {
+    given(tenantUser, [created, updated({ changed: ['metadata'], personal: { metadata: { a: 1 } } })])
+      .when(update({ metadata: { b: 2 } }))
+      .then([updated({ changed: ['metadata'], personal: { metadata: { b: 2 } } })]);
+  });
+
+  it('given another tenant, answers as if there were no user', () => {
+    given(tenantUser, [created])
+      .when(update({ label: 'x' }, 'tenant-2'))
+      .thenRefused('not_found');
+  });
+
+  it('given a deleted user, answers not_found', () => {
+    given(tenantUser, [created, deleted])
+      .when(update({ label: 'x' }))
+      .thenRefused('not_found');
+  });
+});
+
+describe('deleting a tenant user', () => {
+  it('given a user, deletes it', () => {
+    given(tenantUser, [created]).when(remove()).then([deleted]);
+  });
+
+  it("given the tenant's default user, refuses with illegal_state", () => {
+    given(tenantUser, [createdDefault]).when(remove()).thenRefused('illegal_state');
+  });
+
+  it('given a deleted user, answers not_found', () => {
+    given(tenantUser, [created, deleted]).when(remove()).thenRefused('not_found');
+  });
+
+  it('given another tenant, answers as if there were no user', () => {
+    given(tenantUser, [created]).when(remove('tenant-2')).thenRefused('not_found');
+  });
+});

@@ -1,0 +1,78 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { IsObject, IsOptional, ValidateNested } from 'class-validator';
+import { Nested, TextField, UsdField } from '#platform';
+
+class PlatformSettingsBody {
+  @UsdField({ nullable: true, description: 'The monthly budget of each new user; null for none.' })
+  default_budget_usd?: string | number | null;
+
+  @TextField({ max: 64, pattern: /^[A-Za-z0-9][A-Za-z0-9_.:-]*$/, example: 'member' })
+  default_role?: string;
+}
+
+export class CreatePlatformBody {
+  @TextField({ required: true, max: 255, example: 'Acme AI' })
+  name!: string;
+
+  @ApiProperty({ required: false, type: PlatformSettingsBody })
+  @IsOptional()
+  @IsObject({ message: 'must be an object' })
+  @ValidateNested()
+  @Nested(() => PlatformSettingsBody)
+  settings?: PlatformSettingsBody;
+}
+
+class PlatformSettingsResource {
+  @ApiProperty({ type: String, nullable: true, example: null })
+  default_budget_usd!: string | null;
+  @ApiProperty({ example: 'member' })
+  default_role!: string;
+}
+
+export class PlatformResource {
+  @ApiProperty({ format: 'uuid' })
+  id!: string;
+  @ApiProperty()
+  name!: string;
+  @ApiProperty()
+  settings!: PlatformSettingsResource;
+  @ApiProperty({ format: 'uuid' })
+  default_tenant_id!: string;
+  @ApiProperty({ format: 'uuid' })
+  default_account_kit_id!: string;
+  @ApiProperty({ format: 'date-time' })
+  created_at!: string;
+}
+
+class IssuedPlatformKey {
+  @ApiProperty({ format: 'uuid' })
+  id!: string;
+  @ApiProperty()
+  name!: string;
+  @ApiProperty({ example: 'tnt_plat_4fQk' })
+  key_prefix!: string;
+  @ApiProperty({ type: [String], example: ['admin'] })
+  scopes!: string[];
+  @ApiProperty({ type: String, format: 'uuid', nullable: true })
+  tenant_id!: string | null;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  expires_at!: string | null;
+  @ApiProperty({ format: 'date-time' })
+  created_at!: string;
+  @ApiProperty({ description: 'Shown this once.' })
+  raw_key!: string;
+}
+
+export class CreatedPlatformResource extends PlatformResource {
+  @ApiProperty()
+  api_key!: IssuedPlatformKey;
+}
+
+export class PlatformPage {
+  @ApiProperty({ type: [PlatformResource] })
+  data!: PlatformResource[];
+  @ApiProperty({ type: String, nullable: true })
+  next_cursor!: string | null;
+  @ApiProperty()
+  total!: number;
+}

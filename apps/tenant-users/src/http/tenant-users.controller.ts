@@ -1,0 +1,180 @@
+import { Body, Controller, Delete, Get, Headers, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import { ApiAcceptedResponse, ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { type CommandContext, invalidInput, notFound } from '#kernel';
+import {
+  CurrentAccess,
+  CurrentContext,
+  ifMatch,
+  NoQuery,
+  type PlatformAccess,
+  Position,
+  RequireScope,
+  UserId,
+} from '#platform';
+import { CreateTenantUser } from '../commands/create-tenant-user.js';
+import { DeleteTenantUser } from '../commands/delete-tenant-user.js';
+import { UpdateTenantUser } from '../commands/update-tenant-user.js';
+import type { UserChanges } from '../domain/tenant-user.js';
+import { Access } from '../read-models/access.js';
+import { DELETIONS, Deletions } from '../read-models/deletions.js';
+import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
+import { Users } from '../read-models/users.js';
+import {
+  CreateUserBody,
+  DeletionResource,
+  ListUsersQuery,
+  UpdateUserBody,
+  UserPage,
+  UserResource,
+} from './user.dto.js';
+
+const ById = () =>
+  ApiParam({ name: 'id', description: "The user's id, or `default` for the tenant's default user." });
+
+@ApiTags('Users')
+@Controller('v1/users')
+export class TenantUsersController {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly users: Users,
+    private readonly deletions: Deletions,
+    private readonly access: Access,
+    private readonly position: Position,
+  ) {}
+
+  @Post()
+  @RequireScope('users:write')
+  @ApiCreatedResponse({ type: UserResource })
+  async create(
+    @Body() body: CreateUserBody,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<UserResource> {
+    await this.checkAccountKit(access, body.account_kit_id);
+    const { id, position } = await this.commands.execute(
+      new CreateTenantUser(
+        {
+          platformId: access.platformId,
+          tenantId: access.tenant.id,
+          isDefault: false,
+          standing: {
+            role: body.role ?? access.defaultRole,
+            teams: body.teams ?? [],
+            account_kit_id: body.account_kit_id ?? access.defaultAccountKitId,
+          },
+          personal: {
+            external_id: body.external_id ?? null,
+            email: body.email ?? null,
+            username: body.username ?? null,
+            first_name: body.first_name ?? null,
+            middle_name: body.middle_name ?? null,
+            last_name: body.last_name ?? null,
+            phone_number: body.phone_number ?? null,
+            label: body.label ?? null,
+            metadata: body.metadata ?? {},
+          },
+        },
+        context,
+      ),
+    );
+    reply.header('location', `/v1/users/${id}`);
+    return this.answer(reply, { tenantId: access.tenant.id, userId: id, position });
+  }
+
+  @Get()
+  @RequireScope('users:read')
+  @ApiOkResponse({ type: UserPage })
+  list(@Query() query: ListUsersQuery, @CurrentAccess() access: PlatformAccess): Promise<UserPage> {
+    const { limit, cursor, external_id: externalId } = query;
+    return this.users.list(access.tenant.id, { limit, cursor, externalId });
+  }
+
+  @Get(':id')
+  @RequireScope('users:read')
+  @ById()
+  @ApiOkResponse({ type: UserResource })
+  async get(
+    @UserId() userId: string,
+    @Query() _query: NoQuery,
+    @CurrentAccess() access: PlatformAccess,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<UserResource> {
+    const user = await this.users.get(access.tenant.id, userId);
+    if (!user) throw notFound('user');
+    reply.header('etag', `"${user.revision}"`);
+    return user;
+  }
+
+  @Patch(':id')
+  @RequireScope('users:write')
+  @ById()
+  @ApiOkResponse({ type: UserResource })
+  async update(
+    @UserId() userId: string,
+    @Body() body: UpdateUserBody,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Headers('if-match') match: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<UserResource> {
+    await this.checkAccountKit(access, body.account_kit_id);
+    const tenantId = access.tenant.id;
+    const update = { tenantId, userId, changes: body as UserChanges, ...ifMatch(match) };
+    const position = await this.commands.execute(new UpdateTenantUser(update, context));
+    return this.answer(reply, { tenantId, userId, position });
+  }
+
+  @Delete(':id')
+  @HttpCode(202)
+  @RequireScope('users:write')
+  @ById()
+  @ApiAcceptedResponse({ type: DeletionResource })
+  async delete(
+    @UserId() userId: string,
+    @Query() _query: NoQuery,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Headers('if-match') match: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<DeletionResource> {
+    const tenantId = access.tenant.id;
+    const command = new DeleteTenantUser({ tenantId, userId, ...ifMatch(match) }, context);
+    const position = await this.commands.execute(command);
+    await this.position.settle(reply, position, USER_DIRECTORY);
+    await this.position.settle(reply, position, DELETIONS);
+    return this.receipt(tenantId, userId);
+  }
+
+  @Get(':id/deletion')
+  @RequireScope('users:read')
+  @ById()
+  @ApiOkResponse({ type: DeletionResource })
+  deletion(@UserId() userId: string, @CurrentAccess() access: PlatformAccess): Promise<DeletionResource> {
+    return this.receipt(access.tenant.id, userId);
+  }
+
+  private async receipt(tenantId: string, userId: string): Promise<DeletionResource> {
+    const receipt = await this.deletions.get(tenantId, userId);
+    if (!receipt) throw notFound('deletion');
+    return receipt;
+  }
+
+  private async answer(
+    reply: FastifyReply,
+    written: { tenantId: string; userId: string; position: bigint },
+  ): Promise<UserResource> {
+    await this.position.settle(reply, written.position, USER_DIRECTORY);
+    const user = await this.users.get(written.tenantId, written.userId);
+    if (!user) throw notFound('user');
+    reply.header('etag', `"${user.revision}"`);
+    return user;
+  }
+
+  private async checkAccountKit(access: PlatformAccess, kitId: string | undefined): Promise<void> {
+    if (kitId === undefined || (await this.access.hasAccountKit(access.platformId, kitId))) return;
+    throw invalidInput('account_kit_id', 'is not an account kit of this platform');
+  }
+}

@@ -1,0 +1,145 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Kysely } from 'kysely';
+import { LRUCache } from 'lru-cache';
+import { formatUsd } from '#kernel';
+import {
+  decodeCursor,
+  type Page,
+  type PlatformAccess,
+  PlatformKeys,
+  pageOf,
+  READ_DATABASE,
+  type Scope,
+} from '#platform';
+import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
+import type { PlatformResource } from '../http/platform.dto.js';
+import { AccessProjection } from './access.projection.js';
+import type { AccessTables } from './tables.js';
+
+const findKey = (database: ReadDatabase) =>
+  prepareQuery(database, (db: Kysely<AccessTables>, slot: SlotOf<{ keyHash: string }>) =>
+    db
+      .selectFrom('platform_keys')
+      .innerJoin('platforms', 'platforms.id', 'platform_keys.platform_id')
+      .select([
+        'platform_keys.id as keyId',
+        'platform_keys.platform_id as platformId',
+        'platform_keys.scopes',
+        'platform_keys.tenant_id as onlyTenantId',
+        'platform_keys.expires_at as expiresAt',
+        'platforms.default_tenant_id as defaultTenantId',
+        'platforms.default_account_kit_id as defaultAccountKitId',
+        'platforms.default_role as defaultRole',
+      ])
+      .where('platform_keys.key_hash', '=', slot('keyHash')),
+  );
+
+const findTenant = (database: ReadDatabase) =>
+  prepareQuery(database, (db: Kysely<AccessTables>, slot: SlotOf<{ id: string; platformId: string }>) =>
+    db
+      .selectFrom('tenants')
+      .select(['id', 'default_user_id as defaultUserId'])
+      .where('id', '=', slot('id'))
+      .where('platform_id', '=', slot('platformId')),
+  );
+
+/** Answers who a platform key stands for, and what platforms there are. */
+@Injectable()
+export class Access extends PlatformKeys {
+  private readonly findKey: ReturnType<typeof findKey>;
+  private readonly findTenant: ReturnType<typeof findTenant>;
+
+  /** Resolved keys of one generation of the projection: each request asks for one. */
+  private readonly resolved = new LRUCache<string, PlatformAccess>({ max: 10_000 });
+  private generation = 0;
+
+  constructor(
+    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    private readonly projection: AccessProjection,
+  ) {
+    super();
+    this.findKey = findKey(database);
+    this.findTenant = findTenant(database);
+  }
+
+  async resolve(keyHash: string, tenantId?: string): Promise<PlatformAccess | 'unknown' | 'no_tenant'> {
+    const { generation } = this.projection;
+    if (generation !== this.generation) {
+      this.resolved.clear();
+      this.generation = generation;
+    }
+    const name = `${keyHash}:${tenantId ?? ''}`;
+    const known = this.resolved.get(name);
+    if (known) return known;
+    const found = await this.read(keyHash, tenantId);
+    // What was read while the projection changed may be out of date already.
+    if (typeof found === 'object' && generation === this.projection.generation)
+      this.resolved.set(name, found);
+    return found;
+  }
+
+  private async read(keyHash: string, tenantId?: string): Promise<PlatformAccess | 'unknown' | 'no_tenant'> {
+    const [key] = await this.findKey({ keyHash });
+    if (!key) return 'unknown';
+    const { onlyTenantId, defaultTenantId, scopes, ...access } = key;
+    const wanted = tenantId ?? onlyTenantId ?? defaultTenantId;
+    if (onlyTenantId !== null && wanted !== onlyTenantId) return 'no_tenant';
+    const [tenant] = await this.findTenant({ id: wanted, platformId: key.platformId });
+    if (!tenant) return 'no_tenant';
+    return { ...access, scopes: JSON.parse(scopes) as Scope[], tenant };
+  }
+
+  async hasAccountKit(platformId: string, kitId: string): Promise<boolean> {
+    const kit = await this.reader()
+      .selectFrom('account_kits')
+      .select('id')
+      .where('id', '=', kitId)
+      .where('platform_id', '=', platformId)
+      .executeTakeFirst();
+    return kit !== undefined;
+  }
+
+  /** All platforms, newest first: the operator's view. */
+  async listPlatforms(limit: number, cursor?: string): Promise<Page<PlatformResource>> {
+    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
+    const found = await this.platforms()
+      .where('sequence', '<', before)
+      .orderBy('sequence', 'desc')
+      .limit(limit + 1)
+      .execute();
+    const { total } = await this.reader()
+      .selectFrom('platforms')
+      .select((row) => row.fn.countAll<number>().as('total'))
+      .executeTakeFirstOrThrow();
+    const { rows, next } = pageOf(found, limit);
+    return { data: rows.map(platformResource), next_cursor: next, total: Number(total) };
+  }
+
+  async getPlatform(id: string): Promise<PlatformResource | undefined> {
+    const row = await this.platforms().where('id', '=', id).executeTakeFirst();
+    return row && platformResource(row);
+  }
+
+  private platforms() {
+    return this.reader().selectFrom('platforms').selectAll();
+  }
+
+  private reader() {
+    return this.database.reader<AccessTables>();
+  }
+}
+
+function platformResource(row: AccessTables['platforms']): PlatformResource {
+  const budget = row.default_budget_micro_usd;
+  return {
+    id: row.id,
+    name: row.name,
+    settings: {
+      default_budget_usd: budget === null ? null : formatUsd(budget),
+      default_role: row.default_role,
+    },
+    default_tenant_id: row.default_tenant_id,
+    default_account_kit_id: row.default_account_kit_id,
+    created_at: row.created_at,
+  };
+}

@@ -1,0 +1,68 @@
+import type { UserStatus } from '../domain/tenant-user.js';
+
+export interface UserRow {
+  id: string;
+  tenant_id: string;
+  /** The position of the event that created the user: the order of lists. */
+  sequence: number;
+  external_id_index: string | null;
+  account_kit_id: string;
+  role: string;
+  /** JSON list. */
+  teams: string;
+  status: UserStatus;
+  /** 0 or 1. */
+  is_default: number;
+  /** Sealed under the user's own key; never in clear, so that destroying the key is enough. */
+  personal: string;
+  subject_key: string;
+  revision: number;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface UserDirectoryTables {
+  users: UserRow;
+  user_counts: { tenant_id: string; total: number };
+}
+
+export interface AccessTables {
+  platforms: {
+    id: string;
+    name: string;
+    default_tenant_id: string;
+    default_account_kit_id: string;
+    default_budget_micro_usd: number | null;
+    default_role: string;
+    sequence: number;
+    created_at: string;
+  };
+  tenants: { id: string; platform_id: string; name: string; default_user_id: string; is_default: number };
+  account_kits: { id: string; platform_id: string; name: string; is_default: number };
+  platform_keys: {
+    id: string;
+    platform_id: string;
+    name: string;
+    /** JSON list. */
+    scopes: string;
+    tenant_id: string | null;
+    expires_at: string | null;
+    key_hash: string;
+    key_prefix: string;
+    created_at: string;
+  };
+}
+
+export interface DeletionTables {
+  deletions: {
+    user_id: string;
+    tenant_id: string;
+    status: 'pending' | 'completed';
+    requested_at: string;
+    /** JSON list of {name, status, confirmed_at, removed}. */
+    participants: string;
+    key_destroyed_at: string | null;
+    completed_at: string | null;
+    position: number;
+  };
+}

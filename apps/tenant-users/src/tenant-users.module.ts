@@ -1,0 +1,76 @@
+import { Global, Module, type OnModuleInit } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { TOPICS } from '#contracts';
+import type { ConsumerOptions } from '#message-bus';
+import { PlatformKeys, ReadModels, UserDirectory } from '#platform';
+import { CreatePlatformHandler } from './commands/create-platform.js';
+import { CreateTenantUserHandler } from './commands/create-tenant-user.js';
+import { DeleteTenantUserHandler } from './commands/delete-tenant-user.js';
+import { UpdateTenantUserHandler } from './commands/update-tenant-user.js';
+import { UserIds } from './commands/user-ids.js';
+import { PlatformsController } from './http/platforms.controller.js';
+import { TenantUsersController } from './http/tenant-users.controller.js';
+import { Bootstrap } from './policies/bootstrap.js';
+import { CascadeController } from './policies/cascade.controller.js';
+import { DeletionReminders } from './policies/deletion-reminders.js';
+import { lifecycleMessage, RELAYED_CATEGORIES } from './policies/lifecycle-messages.js';
+import { TENANT_USERS } from './policies/participants.js';
+import { Provisioning } from './policies/provisioning.js';
+import { UserDeletionProcess } from './policies/user-deletion.js';
+import { Access } from './read-models/access.js';
+import { AccessProjection } from './read-models/access.projection.js';
+import { Deletions, DeletionsProjection } from './read-models/deletions.js';
+import { UserDirectoryProjection } from './read-models/user-directory.projection.js';
+import { Users } from './read-models/users.js';
+
+export const tenantUsersConsumer: ConsumerOptions = {
+  group: 'tenant-users',
+  topics: [TOPICS.cascade],
+  transportId: TENANT_USERS,
+};
+
+/** Global, since every other service asks it who is calling and which users there are. */
+@Global()
+@Module({
+  controllers: [TenantUsersController, PlatformsController, CascadeController],
+  providers: [
+    CreatePlatformHandler,
+    CreateTenantUserHandler,
+    UpdateTenantUserHandler,
+    DeleteTenantUserHandler,
+    UserIds,
+    Access,
+    AccessProjection,
+    Users,
+    UserDirectoryProjection,
+    Deletions,
+    DeletionsProjection,
+    DeletionReminders,
+    Provisioning,
+    UserDeletionProcess,
+    Bootstrap,
+    { provide: PlatformKeys, useExisting: Access },
+    { provide: UserDirectory, useExisting: Users },
+  ],
+  exports: [PlatformKeys, UserDirectory],
+})
+export class TenantUsersModule implements OnModuleInit {
+  constructor(
+    private readonly modules: ModuleRef,
+    private readonly readModels: ReadModels,
+  ) {}
+
+  onModuleInit(): void {
+    const { modules, readModels } = this;
+    readModels.project(modules.get(AccessProjection));
+    readModels.project(modules.get(UserDirectoryProjection));
+    readModels.project(modules.get(DeletionsProjection));
+    readModels.follow(modules.get(Provisioning));
+    readModels.follow(modules.get(UserDeletionProcess));
+    readModels.relay({
+      name: 'lifecycle-relay',
+      categories: RELAYED_CATEGORIES,
+      toMessage: lifecycleMessage,
+    });
+  }
+}
