@@ -1,23 +1,22 @@
 import {
   closeOnSignal,
   createApp,
-  InvalidSetting,
+  listen,
   loadSettings,
+  runToEnd,
   type Settings,
   startFollowing,
 } from '#platform';
 import { Bootstrap, type FirstStart } from '#tenant-users';
 import { AllInOneModule, consumers } from './all-in-one.module.js';
 
-const EX_CONFIG = 78; // sysexits.h: something was found in a misconfigured state
-
 async function main(): Promise<void> {
   const settings = loadSettings(process.env);
   const app = await createApp(AllInOneModule.forRoot(settings), consumers);
   await startFollowing(app);
+  const url = await listen(app, settings);
   const firstStart = await app.get(Bootstrap).run();
-  await app.listen(settings.port, settings.host);
-  console.log(greeting(await app.getUrl(), settings, firstStart));
+  console.log(greeting(url, settings, firstStart));
   await closeOnSignal(app);
 }
 
@@ -42,14 +41,4 @@ function greeting(url: string, settings: Settings, firstStart: FirstStart | unde
   return lines.join('\n');
 }
 
-main().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    if (error instanceof InvalidSetting) {
-      console.error(error.message);
-      process.exit(EX_CONFIG);
-    }
-    console.error(error);
-    process.exit(1);
-  },
-);
+await runToEnd(main);

@@ -287,7 +287,7 @@ describe('the end of a budget', () => {
     const confirmed = await deleteUser(id);
     expect(validateMessage(confirmed, { exact: true })).toEqual([]);
     expect(confirmed.data).toMatchObject({ user_id: id, participant: 'budgets', removed: { budgets: 1 } });
-    await app.get(ReadModels).catchUp('budgets', 5_000);
+    await app.get(ReadModels).catchUp(5_000);
     expect((await call('GET', `${id}/budget`)).body.detail).toBe('budget not found');
     for (const [method, path, payload] of [
       ['PUT', 'budget', { limit_usd: '9', period: 'none' }],

@@ -156,7 +156,7 @@ async function deleteUser(userId: string): Promise<void> {
   const before = confirmed.length;
   await app.get<MessageBus>(MESSAGE_BUS).publish(TOPICS.lifecycle, [message]);
   await until('both participants have confirmed', () => confirmed.length === before + 2);
-  expect(await app.get(ReadModels).catchUp('secrets', 10_000)).toBe(true);
+  expect(await app.get(ReadModels).catchUp(10_000)).toBe(true);
 }
 
 const confirmationsOf = (userId: string) => confirmed.filter(({ subject }) => subject === userId);
@@ -386,7 +386,7 @@ describe('the end of a user', () => {
     const taken = statuses.filter((status) => status === 204).length;
     expect(statuses.filter((status) => status === 404)).toHaveLength(30 - taken);
     expect(removedOf(user)).toMatchObject({ vault: { secrets: taken + 1 } });
-    await app.get(ReadModels).catchUp('secrets', 10_000);
+    await app.get(ReadModels).catchUp(10_000);
     expect((await list()).json.total).toBe(0);
   });
 });
@@ -421,7 +421,7 @@ describe('the files of the service', () => {
   it('given all of the above, when the read model is built anew, then it is the same', async () => {
     await put('a', 'x');
     const readModels = app.get(ReadModels);
-    await readModels.catchUp('secrets', 10_000);
+    await readModels.catchUp(10_000);
     readModels.rebuild('secrets', true);
     await until('the rebuild has ended', () => readModels.rebuildStatus('secrets').state !== 'running');
     expect(readModels.rebuildStatus('secrets')).toMatchObject({ state: 'completed', differences: 0 });

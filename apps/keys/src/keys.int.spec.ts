@@ -297,7 +297,7 @@ describe('the keys service', () => {
     const confirmed = await deleteUser(userId);
     expect(validateMessage(confirmed, { exact: true })).toEqual([]);
     expect(confirmed.data).toMatchObject({ user_id: userId, participant: 'keys', removed: { keys: 2 } });
-    await app.get(ReadModels).catchUp('key-registry', 10_000);
+    await app.get(ReadModels).catchUp(10_000);
     for (const { raw_key } of keys) expect(await verify(raw_key)).toEqual({ valid: false, code: 'revoked' });
     expect((await call('POST', `/v1/users/${userId}/keys`, {})).body.detail).toBe('user not found');
     expect((await call('DELETE', `/v1/users/${userId}/keys/${keys[0].id}`)).body.detail).toBe(

@@ -30,6 +30,6 @@ export { Cascade, type Close, type Closed } from './operations/cascade.js';
 export { AppLogger } from './operations/logger.js';
 export { type FollowedLog, ReadModels, type RelayedLog } from './operations/read-models.js';
 export { PlatformModule } from './platform.module.js';
-export { closeOnSignal, createApp, describeModule, startFollowing } from './serve.js';
+export { closeOnSignal, createApp, describeModule, listen, runToEnd, startFollowing } from './serve.js';
 export { InvalidSetting, loadSettings, type Settings, secretFile } from './settings.js';
 export { CLOCK, EVENT_STORE, KEY_STORE, MESSAGE_BUS, READ_DATABASE, SETTINGS } from './tokens.js';

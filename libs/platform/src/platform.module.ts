@@ -3,7 +3,7 @@ import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
 import { Aggregates, type EventStore, SqliteEventStore } from '#event-store';
-import { type Clock, systemClock } from '#kernel';
+import { type Clock, isTenantryError, systemClock } from '#kernel';
 import { EmbeddedBus } from '#message-bus';
 import { PersonalDataCodec, Sealer, SqliteKeyStore, type SubjectKeyStore } from '#privacy';
 import { SqliteReadDatabase } from '#projections';
@@ -19,7 +19,7 @@ import { Metrics, MetricsController } from './operations/metrics.js';
 import { Parts } from './operations/parts.js';
 import { ProjectionsController } from './operations/projections.controller.js';
 import { ReadModels } from './operations/read-models.js';
-import type { Settings } from './settings.js';
+import { InvalidSetting, type Settings } from './settings.js';
 import { CLOCK, EVENT_STORE, KEY_STORE, MESSAGE_BUS, READ_DATABASE, SETTINGS } from './tokens.js';
 
 /** What every service stands on, on the embedded engines. */
@@ -58,9 +58,21 @@ function engines(settings: Settings, clock: Clock): Provider[] {
     },
     {
       provide: KEY_STORE,
-      useFactory: () => SqliteKeyStore.open(file(settings, 'keys.db'), settings.masterKey, { clock }),
+      useFactory: () => openKeyStore(settings, clock),
     },
   ];
+}
+
+function openKeyStore(settings: Settings, clock: Clock): SqliteKeyStore {
+  try {
+    return SqliteKeyStore.open(file(settings, 'keys.db'), settings.masterKey, { clock });
+  } catch (error) {
+    if (!isTenantryError(error) || error.code !== 'illegal_state') throw error;
+    throw new InvalidSetting(
+      'TENANTRY_MASTER_KEY',
+      'is not the key that keys.db in the data dir was made with',
+    );
+  }
 }
 
 function services(): Provider[] {

@@ -8,16 +8,18 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { FastifyInstance } from 'fastify';
-import { invalidInput } from '#kernel';
+import { invalidInput, isTenantryError } from '#kernel';
 import { type ConsumerOptions, connectConsumer, type MessageBus } from '#message-bus';
 import { sendBadUrl } from './http/problem.filter.js';
 import { Consumers } from './operations/consumers.js';
 import { AppLogger } from './operations/logger.js';
 import { Metrics } from './operations/metrics.js';
 import { ReadModels } from './operations/read-models.js';
+import { InvalidSetting, type Settings } from './settings.js';
 import { MESSAGE_BUS } from './tokens.js';
 
 const BODY_LIMIT_BYTES = 256 * 1024;
+const CATCH_UP_TIMEOUT_MS = 10_000;
 const SANE_REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 /** The HTTP engine with the limits of the public contract. */
@@ -44,13 +46,13 @@ export async function createApp(
   consumers: readonly ConsumerOptions[],
 ): Promise<NestFastifyApplication> {
   const app = await NestFactory.create<NestFastifyApplication>(module as Type, adapter(), {
-    bufferLogs: true,
+    // Until its own logger stands, what goes wrong is told by whoever called.
+    logger: false,
     abortOnError: false,
     // JSON alone is taken; see parseJsonBodies.
     bodyParser: false,
   });
   app.useLogger(app.get(AppLogger));
-  app.flushLogs();
   installHooks(app);
   SwaggerModule.setup('docs', app, () => describeApi(app), {
     jsonDocumentUrl: 'openapi.json',
@@ -67,10 +69,29 @@ export async function createApp(
   return app;
 }
 
-/** Starts the read models, the policies, the relay and the consumers. */
+/**
+ * Starts the read models, the policies, the relay and the consumers. After a crash the read models may be behind
+ * what was acknowledged, so it waits for them, within bounds: a long rebuild goes on while the service answers.
+ */
 export async function startFollowing(app: NestFastifyApplication): Promise<void> {
-  await app.get(ReadModels).start();
+  await app.get(ReadModels).start(CATCH_UP_TIMEOUT_MS);
   await app.startAllMicroservices();
+}
+
+const LISTEN_ERRORS: Record<string, () => InvalidSetting> = {
+  EADDRINUSE: () => new InvalidSetting('PORT', 'is in use by another process'),
+  EACCES: () => new InvalidSetting('PORT', 'may not be listened on by this process'),
+  EADDRNOTAVAIL: () => new InvalidSetting('HOST', 'is not an address of this machine'),
+  ENOTFOUND: () => new InvalidSetting('HOST', 'cannot be resolved'),
+};
+
+/** Answers the address that the application listens on. Throws InvalidSetting. */
+export async function listen(app: NestFastifyApplication, { port, host }: Settings): Promise<string> {
+  try {
+    return await app.getHttpAdapter().getInstance().listen({ port, host });
+  } catch (error) {
+    throw LISTEN_ERRORS[(error as NodeJS.ErrnoException).code ?? '']?.() ?? error;
+  }
 }
 
 /** The OpenAPI document, generated from the code. */
@@ -120,6 +141,21 @@ function parseJsonBodies(fastify: FastifyInstance): void {
     else if (!isUtf8(body)) done(invalidInput('body', 'must be UTF-8'));
     else parse(request, body.toString(), done);
   });
+}
+
+/**
+ * Runs a service to its end and gives the process its exit code: 78 (EX_CONFIG of sysexits.h) where a setting is
+ * wrong, 1 for other failures. What an operator can mend is told in one line.
+ */
+export async function runToEnd(service: () => Promise<void>): Promise<never> {
+  try {
+    await service();
+    process.exit(0);
+  } catch (error) {
+    const known = error instanceof InvalidSetting || isTenantryError(error);
+    console.error(known ? error.message : error);
+    process.exit(error instanceof InvalidSetting ? 78 : 1);
+  }
 }
 
 /** Closes the application on SIGTERM or SIGINT; what does not end within 10 s is cut off. */

@@ -22,7 +22,7 @@ export class HealthController {
     return { status: 'up' };
   }
 
-  /** 200 when every part takes work and no projection has failed; else 503 with the same body. */
+  /** 200 when every part takes work and the read models have caught up; else 503 with the same body. */
   @Get('ready')
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
     const [parts, projections, consumers] = await Promise.all([
@@ -31,8 +31,7 @@ export class HealthController {
       this.consumers.statuses(),
     ]);
     const up =
-      parts.every(({ status }) => status === 'up') &&
-      projections.every(({ state }) => state === 'running' || state === 'starting');
+      parts.every(({ status }) => status === 'up') && projections.every(({ state }) => state === 'running');
     reply.status(up ? 200 : 503);
     return { status: up ? 'up' : 'down', parts, projections, consumers };
   }

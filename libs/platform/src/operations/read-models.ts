@@ -68,10 +68,12 @@ export class ReadModels {
     this.followers.push(new Relay({ ...this.parts(), ...relayed, publisher: this.bus }));
   }
 
-  async start(): Promise<void> {
+  /** Resolves when all read models have caught up with the log as it is now, or after the time-out. */
+  async start(catchUpTimeoutMs: number): Promise<void> {
     this.runner = new ProjectionRunner({ ...this.parts(), projections: this.projections });
     await this.runner.start();
     for (const follower of this.followers) await follower.start();
+    await this.catchUp(catchUpTimeoutMs);
   }
 
   async stop(): Promise<void> {
@@ -88,9 +90,9 @@ export class ReadModels {
     return this.running().waitForAll(position, timeoutMs);
   }
 
-  /** Waits until the named projection has caught up with what the log holds now. */
-  async catchUp(projection: string, timeoutMs: number): Promise<boolean> {
-    return this.waitFor(projection, await this.store.head(), timeoutMs);
+  /** Waits until every read model has caught up with what the log holds now; false after the time-out. */
+  async catchUp(timeoutMs: number): Promise<boolean> {
+    return this.waitForAll(await this.store.head(), timeoutMs);
   }
 
   async statuses(): Promise<LogReaderState[]> {
