@@ -88,8 +88,9 @@ export class Aggregates {
     }
     known ??= await this.catchUp(decider, stream, undefined);
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      this.checkRevision(known, options.ifRevision);
+      // What the command may not see is told by `decide` alone, so it comes before the revision.
       const events = decider.decide(command, known.state);
+      this.checkRevision(known, options.ifRevision);
       if (events.length === 0) return known;
       try {
         return await this.append(decider, stream, known, { events, context: options.context });

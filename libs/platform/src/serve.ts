@@ -1,5 +1,4 @@
 import 'reflect-metadata';
-import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
@@ -7,9 +6,9 @@ import { type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import type { FastifyInstance } from 'fastify';
-import { invalidInput, isTenantryError } from '#kernel';
+import { isTenantryError } from '#kernel';
 import { type ConsumerOptions, connectConsumer, type MessageBus } from '#message-bus';
+import { takeJsonBodies } from './http/json-body.js';
 import { sendBadUrl } from './http/problem.filter.js';
 import { Consumers } from './operations/consumers.js';
 import { AppLogger } from './operations/logger.js';
@@ -119,7 +118,7 @@ export async function describeModule(module: Type | object): Promise<OpenAPIObje
 function installHooks(app: NestFastifyApplication): void {
   const metrics = app.get(Metrics);
   const fastify = app.getHttpAdapter().getInstance();
-  parseJsonBodies(fastify);
+  takeJsonBodies(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();
@@ -127,19 +126,6 @@ function installHooks(app: NestFastifyApplication): void {
   fastify.addHook('onResponse', (request, reply, done) => {
     metrics.observe(request, reply);
     done();
-  });
-}
-
-/** Many clients name the type of a body that they don't send, with DELETE for one: empty is no body. */
-function parseJsonBodies(fastify: FastifyInstance): void {
-  // Keys such as __proto__ are plain data: nothing merges what callers send into objects of ours.
-  const parse = fastify.getDefaultJsonParser('ignore', 'ignore');
-  fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    if (body.length === 0) done(null, undefined);
-    // Decoding would put U+FFFD in the place of wrong bytes, and so change what was sent.
-    else if (!isUtf8(body)) done(invalidInput('body', 'must be UTF-8'));
-    else parse(request, body.toString(), done);
   });
 }
 
@@ -162,5 +148,7 @@ export async function runToEnd(service: () => Promise<void>): Promise<never> {
 export async function closeOnSignal(app: NestFastifyApplication): Promise<void> {
   await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
   setTimeout(() => process.exit(1), 10_000).unref();
+  // A connection whose request was under way stays open for the next one, which must not come.
+  setInterval(() => app.getHttpServer().closeIdleConnections(), 50).unref();
   await app.close();
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createApiKey, parseApiKey } from './access/api-key.js';
 
@@ -103,10 +103,17 @@ function readRootKey(env: NodeJS.ProcessEnv, dataDir: string): string {
   return key;
 }
 
-/** The text of a file of mode 0600, made with `create` where it does not exist. */
+/**
+ * The text of a file of mode 0600, made with `create` where it does not exist: whole or not at all, and durable
+ * before anyone builds on it.
+ */
 export function secretFile(variable: string, path: string, create: () => string): string {
   try {
-    if (!existsSync(path)) writeFileSync(path, `${create()}\n`, { mode: 0o600, flag: 'wx', flush: true });
+    if (!existsSync(path)) {
+      const draft = `${path}.${process.pid}`;
+      writeFileSync(draft, `${create()}\n`, { mode: 0o600, flush: true });
+      renameSync(draft, path);
+    }
     return readFileSync(path, 'utf8').trim();
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;

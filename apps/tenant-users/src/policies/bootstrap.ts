@@ -3,7 +3,16 @@ import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { derivedId, newId } from '#kernel';
-import { createApiKey, hashApiKey, ReadModels, SETTINGS, type Settings, secretFile } from '#platform';
+import {
+  createApiKey,
+  hashApiKey,
+  InvalidSetting,
+  parseApiKey,
+  ReadModels,
+  SETTINGS,
+  type Settings,
+  secretFile,
+} from '#platform';
 import { CreatePlatform } from '../commands/create-platform.js';
 import { Access } from '../read-models/access.js';
 import { ACCESS } from '../read-models/access.projection.js';
@@ -31,6 +40,9 @@ export class Bootstrap {
     const rawKey = secretFile('TENANTRY_DATA_DIR', join(this.settings.dataDir, 'platform-key'), () =>
       createApiKey('plat'),
     );
+    if (parseApiKey(rawKey)?.kind !== 'plat') {
+      throw new InvalidSetting('TENANTRY_DATA_DIR', 'its file platform-key does not hold a platform key');
+    }
     const keyHash = hashApiKey(rawKey);
     if ((await this.access.resolve(keyHash)) !== 'unknown') return undefined;
     const requestId = newId();

@@ -1,0 +1,92 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { type Decider, type DomainEvent, illegalState, notFound, systemClock } from '#kernel';
+import { InMemoryEventStore } from '#testing';
+import { Aggregates, type EventCodec } from './aggregates.js';
+
+type Counted = DomainEvent<'counter.counted.v1', { by: number }>;
+interface Command {
+  by: number;
+  limit: number;
+}
+
+const counter: Decider<number, Command, Counted> = {
+  category: 'counter',
+  initialState: 0,
+  decide({ by, limit }, total) {
+    if (limit < 0) throw notFound('counter');
+    if (total + by > limit) throw illegalState('the limit is reached');
+    return by === 0 ? [] : [{ type: 'counter.counted.v1', data: { by } }];
+  },
+  evolve: (total, event) => total + event.data.by,
+};
+
+const plain: EventCodec = {
+  encode: async (event) => event as Awaited<ReturnType<EventCodec['encode']>>,
+  decode: async (event) => event,
+};
+const context = {
+  platformId: null,
+  tenantId: null,
+  actor: { type: 'system' as const, id: 'test' },
+  correlationId: 'correlation',
+  causationId: 'cause',
+};
+
+let store: InMemoryEventStore;
+let one: Aggregates;
+let other: Aggregates;
+beforeEach(() => {
+  store = new InMemoryEventStore();
+  one = new Aggregates(store, plain, systemClock);
+  other = new Aggregates(store, plain, systemClock);
+});
+
+const add = (aggregates: Aggregates, by: number, limit = 100, options = {}) =>
+  aggregates.execute(counter, 'a', { by, limit }, { context, ...options });
+
+describe('commands on an aggregate', () => {
+  it('given none, when one succeeds, then its state and place are answered and it is in the log', async () => {
+    const { state, revision, position } = await add(one, 5, 100, { expectNew: true });
+    expect([state, revision, position]).toEqual([5, 0, 1n]);
+    expect(await store.read('counter-a')).toMatchObject([{ data: { by: 5 }, metadata: context }]);
+  });
+
+  it('given a stream that was expected to be new, then it is read and decided on again', async () => {
+    await add(one, 5);
+    await expect(add(other, 96, 100, { expectNew: true })).rejects.toMatchObject({ code: 'illegal_state' });
+    expect((await add(other, 95, 100, { expectNew: true })).state).toBe(100);
+  });
+
+  it('given another writer, then a stale state is caught up and the command decided on again', async () => {
+    await add(one, 1);
+    await add(other, 90);
+    await expect(add(one, 50)).rejects.toMatchObject({ code: 'illegal_state' });
+    expect((await add(one, 9)).state).toBe(100);
+  });
+
+  it('given 200 at once, then no more succeed than the limit lets', async () => {
+    const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => add(one, 1)));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(100);
+    expect((await one.load(counter, 'a')).state).toBe(100);
+    expect(await store.read('counter-a')).toHaveLength(100);
+  });
+
+  it('given nothing to change, then nothing is appended and the last place is answered', async () => {
+    await add(one, 5);
+    expect(await add(one, 0)).toEqual({ state: 5, revision: 0, position: 1n });
+    expect(await store.read('counter-a')).toHaveLength(1);
+  });
+});
+
+describe('a required revision', () => {
+  it('given the current one, then the command runs; given another, then revision_mismatch', async () => {
+    await add(one, 1);
+    expect((await add(one, 1, 100, { ifRevision: 0 })).revision).toBe(1);
+    await expect(add(one, 1, 100, { ifRevision: 0 })).rejects.toMatchObject({ code: 'revision_mismatch' });
+  });
+
+  it('given what the command may not see, then it is not found, whatever the revision', async () => {
+    await add(one, 1);
+    await expect(add(one, 1, -1, { ifRevision: 7 })).rejects.toMatchObject({ code: 'not_found' });
+  });
+});
