@@ -3,8 +3,7 @@ import { illegalState, type JsonObject } from '#kernel';
 import { decrypt, encrypt, IV_BYTES } from './aes-gcm.js';
 import type { SubjectKeyStore } from './subject-keys.js';
 
-const VERSION = 'v1';
-const SEALED = /^v1\.(\d+)\.([\w-]+)$/;
+const PREFIX = 'v1.';
 
 interface SealingKeys {
   encryption: KeyObject;
@@ -57,7 +56,7 @@ export class Sealer {
       .update(plaintext)
       .digest()
       .subarray(0, IV_BYTES);
-    return `${VERSION}.${keyId}.${encrypt(keys.encryption, iv, context, plaintext).toString('base64url')}`;
+    return `${PREFIX}${keyId}.${encrypt(keys.encryption, iv, context, plaintext).toString('base64url')}`;
   }
 
   /**
@@ -65,10 +64,11 @@ export class Sealer {
    * Throws when it was altered or belongs to another context.
    */
   async open(sealed: string, context: string): Promise<JsonObject | null> {
-    const [, keyId, text] = SEALED.exec(sealed) ?? [];
-    if (!keyId || !text) throw new Error('not a sealed value');
+    const keyId = sealed.slice(PREFIX.length, sealed.indexOf('.', PREFIX.length));
+    if (!sealed.startsWith(PREFIX) || !/^\d+$/.test(keyId)) throw new Error('not a sealed value');
     const keys = await this.#find(keyId);
     if (keys?.opened?.sealed === sealed && keys.opened.context === context) return keys.opened.value;
+    const text = sealed.slice(PREFIX.length + keyId.length + 1);
     const bytes = Buffer.from(text, 'base64url');
     // The last character of base64 can hold bits that decoding drops; a value has one sealed form only.
     if (bytes.toString('base64url') !== text) throw new Error('a sealed value is not in its canonical form');

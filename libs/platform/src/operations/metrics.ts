@@ -11,6 +11,8 @@ import { ReadModels } from './read-models.js';
 export class Metrics {
   readonly registry = new Registry();
   private readonly requests: Histogram;
+  /** Looking a series up by its labels costs more than to observe it; routes and statuses are few. */
+  private readonly series = new Map<string, Histogram.Internal<string>>();
 
   constructor(
     private readonly readModels: ReadModels,
@@ -42,12 +44,13 @@ export class Metrics {
 
   /** Called once an answer has been sent. */
   observe(request: FastifyRequest, reply: FastifyReply): void {
-    const labels = {
-      method: request.method,
-      route: request.routeOptions.url ?? 'unknown',
-      status: String(reply.statusCode),
-    };
-    this.requests.observe(labels, reply.elapsedTime / 1_000);
+    const { method } = request;
+    const { url: route = 'unknown' } = request.routeOptions;
+    const status = String(reply.statusCode);
+    const name = `${method} ${route} ${status}`;
+    const series = this.series.get(name) ?? this.requests.labels({ method, route, status });
+    this.series.set(name, series);
+    series.observe(reply.elapsedTime / 1_000);
   }
 
   private observeConsumers(): void {
