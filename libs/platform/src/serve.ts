@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import { inspect } from 'node:util';
 import { type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -139,7 +140,7 @@ export async function runToEnd(service: () => Promise<void>): Promise<never> {
     process.exit(0);
   } catch (error) {
     const known = error instanceof InvalidSetting || isTenantryError(error);
-    console.error(known ? error.message : error);
+    process.stderr.write(`${known ? error.message : inspect(error)}\n`);
     process.exit(error instanceof InvalidSetting ? 78 : 1);
   }
 }
