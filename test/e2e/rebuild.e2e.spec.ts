@@ -96,8 +96,8 @@ describe('a rebuild of user-directory', () => {
         seen.writes += 1;
       }
     };
-    const traffic = [reads(), reads(), writes(1), writes(2), writes(3)];
-    for (let round = 0; round < 4; round++) {
+    const traffic = [reads(), reads(), ...numbers(12).map(writes)];
+    for (let round = 0; round < 12; round++) {
       const before = { ...seen };
       const { events_done, events_total } = await rebuild();
       expect(events_done).toBeGreaterThanOrEqual(300);

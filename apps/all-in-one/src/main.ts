@@ -13,11 +13,13 @@ import { AllInOneModule, consumers } from './all-in-one.module.js';
 async function main(): Promise<void> {
   const settings = loadSettings(process.env);
   const app = await createApp(AllInOneModule.forRoot(settings), consumers);
+  // From here on a signal is heeded, also one that comes while the service starts.
+  const closed = closeOnSignal(app);
   await startFollowing(app);
   const url = await listen(app, settings);
   const firstStart = await app.get(Bootstrap).run();
   console.log(greeting(url, settings, firstStart));
-  await closeOnSignal(app);
+  await closed;
 }
 
 function greeting(url: string, settings: Settings, firstStart: FirstStart | undefined): string {
