@@ -16,11 +16,16 @@ export interface NewUser {
   isDefault: boolean;
   standing: Omit<Standing, 'status'>;
   personal: PersonalData;
+  /** Answer the living user of this external_id instead of refusing. */
+  returnExisting?: boolean;
 }
 
 export interface CreatedUser {
   id: string;
+  /** The position of the user's latest event. */
   position: bigint;
+  /** False where the user was there already. */
+  created: boolean;
 }
 
 export class CreateTenantUser extends Command<CreatedUser> {
@@ -40,7 +45,7 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
     @Inject(KEY_STORE) private readonly keys: SubjectKeyStore,
   ) {}
 
-  /** Throws `duplicate_record` with the existing user's id when the external_id is taken. */
+  /** Throws `duplicate_record` with the existing user's id when the external_id is taken and not to be returned. */
   async execute({ user, context }: CreateTenantUser): Promise<CreatedUser> {
     const { external_id: externalId } = user.personal;
     const index = externalId === null ? null : this.userIds.externalIdIndex(user.tenantId, externalId);
@@ -52,8 +57,12 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
           context,
           expectNew: true,
         });
-        return { id, position };
+        return { id, position, created: true };
       } catch (error) {
+        if (user.returnExisting && isTenantryError(error) && error.code === 'duplicate_record') {
+          const { position } = await this.aggregates.load(tenantUser, id);
+          return { id, position, created: false };
+        }
         // The stream belongs to a deleted user: the external_id is free again, in the next generation.
         if (!isTenantryError(error) || error.code !== 'illegal_state' || user.id) throw error;
       }

@@ -23,6 +23,7 @@ import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { Users } from '../read-models/users.js';
 import {
   CreateUserBody,
+  CreateUserQuery,
   DeletionResource,
   ListUsersQuery,
   UpdateUserBody,
@@ -47,14 +48,19 @@ export class TenantUsersController {
   @Post()
   @RequireScope('users:write')
   @ApiCreatedResponse({ type: UserResource })
+  @ApiOkResponse({
+    type: UserResource,
+    description: 'The user of this external_id, as asked for with if_exists=return.',
+  })
   async create(
     @Body() body: CreateUserBody,
+    @Query() { if_exists: ifExists }: CreateUserQuery,
     @CurrentAccess() access: PlatformAccess,
     @CurrentContext() context: CommandContext,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<UserResource> {
     await this.checkAccountKit(access, body.account_kit_id);
-    const { id, position } = await this.commands.execute(
+    const { id, position, created } = await this.commands.execute(
       new CreateTenantUser(
         {
           platformId: access.platformId,
@@ -76,10 +82,12 @@ export class TenantUsersController {
             label: body.label ?? null,
             metadata: body.metadata ?? {},
           },
+          returnExisting: ifExists === 'return',
         },
         context,
       ),
     );
+    if (!created) reply.status(200);
     reply.header('location', `/v1/users/${id}`);
     return this.answer(reply, { tenantId: access.tenant.id, userId: id, position });
   }

@@ -66,6 +66,14 @@ export class CreateUserBody extends UserFields {
   external_id?: string | null;
 }
 
+export class CreateUserQuery {
+  @ChoiceField({
+    of: ['return'],
+    description: 'Answer 200 with the existing user where the external_id is taken, instead of 409.',
+  })
+  if_exists?: 'return';
+}
+
 export class UpdateUserBody extends UserFields {
   @ChoiceField({ of: STATUSES, description: "Only an active user's keys verify and budget spends." })
   status?: UserStatus;
