@@ -1,9 +1,22 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { createApp, loadSettings, PlatformModule, type Settings, startFollowing } from '#platform';
+import type { EventStore, ExpectedRevision } from '#event-store';
+import { newId, systemContext } from '#kernel';
+import {
+  createApp,
+  EVENT_STORE,
+  KEY_STORE,
+  loadSettings,
+  PlatformModule,
+  ReadModels,
+  type Settings,
+  startFollowing,
+} from '#platform';
+import { PersonalDataCodec, Sealer, type SubjectKeyStore } from '#privacy';
 import { TenantUsersModule, tenantUsersConsumer } from './index.js';
 
 const clock = { time: Date.parse('2026-01-15T10:00:00Z'), now: () => new Date(clock.time) };
@@ -82,5 +95,187 @@ describe('the tenant-users service', () => {
     const refusal = await call('POST', `/v1/users?${query}`, {});
     expect(refusal.status).toBe(400);
     expect(refusal.body).toMatchObject({ code: 'invalid_input', errors: [{ field }] });
+  });
+
+  describe('lists', () => {
+    let by: string;
+    const ids: Record<string, string> = {};
+    const USERS: Record<string, object> = {
+      ann: {
+        email: 'Ann@Example.com',
+        role: 'owner',
+        teams: ['red', 'blue'],
+        metadata: { plan: 'pro', n: 1 },
+      },
+      ben: { email: 'ben@example.com', teams: ['red'], metadata: { plan: 'pro', n: 2, on: true } },
+      cat: {
+        metadata: JSON.parse('{"plan":"free","__proto__":"x","":"y","deep":{"plan":"pro"},"none":null}'),
+      },
+    };
+    const listed = async (query: string) => {
+      const { status, body } = await call('GET', `/v1/users?${query}`, undefined, by);
+      expect([query, status]).toEqual([query, 200]);
+      const names = body.data.map(({ id }: { id: string }) => nameOf(id));
+      return { names, total: body.total, next: body.next_cursor };
+    };
+    const nameOf = (id: string) => Object.keys(ids).find((name) => ids[name] === id) ?? 'default';
+
+    beforeAll(async () => {
+      by = await newPlatform();
+      for (const [name, user] of Object.entries(USERS)) {
+        ids[name] = (await call('POST', '/v1/users', user, by)).body.id;
+      }
+      await call('POST', '/v1/users', USERS.ann);
+    });
+
+    it.each([
+      ['', ['cat', 'ben', 'ann', 'default']],
+      ['order=created_at', ['default', 'ann', 'ben', 'cat']],
+      ['email=aNN%40example.COM', ['ann']],
+      ['email=nobody%40example.com', []],
+      ['role=owner', ['ann']],
+      ['status=active&order=-created_at', ['cat', 'ben', 'ann', 'default']],
+      ['status=archived', []],
+      ['team=red', ['ben', 'ann']],
+      ['team=blue&role=member', []],
+      ['metadata[plan]=pro', ['ben', 'ann']],
+      ['metadata%5Bplan%5D=pro&order=created_at', ['ann', 'ben']],
+      ['metadata[plan]=pro&metadata[n]=1', ['ann']],
+      ['metadata[plan]=pro&team=blue&email=ann@example.com&status=active', ['ann']],
+      ['metadata[plan]=pro&metadata[n]=3', []],
+      ['metadata[plan]=free&email=ann@example.com', []],
+      ['metadata[on]=true', ['ben']],
+      ['metadata[__proto__]=x', ['cat']],
+      ['metadata[]=y', ['cat']],
+      ['metadata[none]=null', []],
+      ['metadata[deep]=pro', []],
+      ['metadata[plan]=PRO', []],
+    ])('given users, when listed by "%s", then those that match, and their total', async (query, names) => {
+      expect(await listed(query)).toEqual({ names, total: names.length, next: null });
+    });
+
+    it('given a default kit, when listed by it, then its users; and by another, none', async () => {
+      const { account_kit_id } = (await call('GET', `/v1/users/${ids.ann}`, undefined, by)).body;
+      expect((await listed(`account_kit_id=${account_kit_id}`)).total).toBe(4);
+      expect((await listed(`account_kit_id=${ids.ann}`)).total).toBe(0);
+    });
+
+    it.each(['order=created_at', 'order=-created_at', 'metadata[plan]=pro', 'team=red&order=created_at'])(
+      'given "%s", when read page by page, then every user comes once, in order',
+      async (query) => {
+        const whole = await listed(query);
+        const names = [];
+        let cursor = '';
+        do {
+          const page = await listed(`${query}&limit=1${cursor}`);
+          expect(page.total).toBe(whole.total);
+          names.push(...page.names);
+          cursor = page.next === null ? '' : `&cursor=${page.next}`;
+        } while (cursor);
+        expect(names).toEqual(whole.names);
+      },
+    );
+
+    it('given a cursor of one order, when used in the other, then 400 names it', async () => {
+      const { next } = await listed('limit=1');
+      const { next: oldest } = await listed('limit=1&order=created_at');
+      for (const query of [`cursor=${next}&order=created_at`, `cursor=${oldest}`]) {
+        const { status, body } = await call('GET', `/v1/users?${query}`, undefined, by);
+        expect([status, body.errors[0].field]).toEqual([400, 'cursor']);
+      }
+    });
+
+    it('given changes and a deletion, then the lists follow them', async () => {
+      const { id } = (await call('POST', '/v1/users', { ...USERS.ben, email: null }, by)).body;
+      ids.dan = id;
+      await call(
+        'PATCH',
+        `/v1/users/${id}`,
+        { email: 'dan@example.com', metadata: { n: 9 }, teams: ['green'], status: 'suspended' },
+        by,
+      );
+      const queries = ['email=dan@example.com', 'metadata[n]=9', 'team=green', 'status=suspended'];
+      for (const query of queries) expect((await listed(query)).names).toEqual(['dan']);
+      expect((await listed('metadata[plan]=pro')).names).toEqual(['ben', 'ann']);
+      expect((await listed('team=red')).names).toEqual(['ben', 'ann']);
+      await call('PATCH', `/v1/users/${id}`, { label: 'Dan', email: null }, by);
+      expect((await listed('email=dan@example.com')).total).toBe(0);
+      expect((await listed('metadata[n]=9')).names).toEqual(['dan']);
+      await call('DELETE', `/v1/users/${id}`, undefined, by);
+      for (const query of queries) expect((await listed(query)).total).toBe(0);
+    });
+
+    it('given all of that, then a rebuild changes no row, and no file holds an email or metadata', async () => {
+      const readModels = app.get(ReadModels);
+      readModels.rebuild('user-directory', true);
+      while (readModels.rebuildStatus('user-directory').state === 'running') await sleep(5);
+      expect(readModels.rebuildStatus('user-directory')).toMatchObject({
+        state: 'completed',
+        differences: 0,
+      });
+      await call(
+        'POST',
+        '/v1/users',
+        { email: 'secret@example.com', metadata: { hush: 'very private' } },
+        by,
+      );
+      for (const file of await readdir(settings.dataDir)) {
+        const bytes = await readFile(join(settings.dataDir, file));
+        const held = ['secret@example.com', 'very private', 'hush'].filter((text) => bytes.includes(text));
+        expect([file, held]).toEqual([file, []]);
+      }
+    });
+
+    it('given events stored without indexes, then the lists find their users all the same', async () => {
+      const { tenant_id } = (await call('GET', `/v1/users/${ids.ann}`, undefined, by)).body;
+      const id = newId();
+      const codec = new PersonalDataCodec(app.get(Sealer));
+      const store = app.get<EventStore>(EVENT_STORE);
+      const subject_key = await app.get<SubjectKeyStore>(KEY_STORE).assign();
+      const scope = { tenant_id, platform_id: 'p', account_kit_id: 'k', subject_key, status: 'active' };
+      const append = async (type: string, data: object, expected: ExpectedRevision) => {
+        const metadata = systemContext(
+          { id, correlationId: id },
+          { platformId: 'p', tenantId: tenant_id },
+          'x',
+        );
+        const event = {
+          id: newId(),
+          type,
+          at: clock.now().toISOString(),
+          metadata,
+          data: { ...scope, ...data },
+        };
+        const encoded = await codec.encode(event, `tenantUser-${id}`);
+        await store.append(`tenantUser-${id}`, expected, [encoded]);
+        await app.get(ReadModels).catchUp(10_000);
+      };
+      const personal = { email: 'old@example.com', metadata: { age: 'old' } };
+      const standing = { is_default: false, external_id_index: null, role: 'member', teams: [] };
+      await append('tenant-user.created.v1', { ...standing, personal }, 'no_stream');
+      expect((await listed('email=old@example.com&metadata[age]=old')).total).toBe(1);
+      const changes = { changed: ['metadata'], personal: { metadata: { age: 'new' } } };
+      await append('tenant-user.updated.v1', changes, 0);
+      expect((await listed('email=old@example.com&metadata[age]=new')).total).toBe(1);
+      expect((await listed('metadata[age]=old')).total).toBe(0);
+    });
+
+    it.each([
+      ['status', 'status=gone'],
+      ['status', 'status=active&status=active'],
+      ['role', 'role=a%20b'],
+      ['team', 'team='],
+      ['account_kit_id', 'account_kit_id=mine'],
+      ['email', 'email=nobody'],
+      ['order', 'order=label'],
+      ['metadata', 'metadata=pro'],
+      ['metadata', 'metadata=pro&metadata[a]=b'],
+      ['metadata', 'metadata[a]=1&metadata[a]=1'],
+      ['metadata', Array.from({ length: 11 }, (_, index) => `metadata[${index}]=x`).join('&')],
+      ['label[a]', 'label[a]=1'],
+    ])('given a bad %s, when users are listed by "%s", then 400 names it', async (field, query) => {
+      const { status, body } = await call('GET', `/v1/users?${query}`);
+      expect([status, body.code, body.errors]).toMatchObject([400, 'invalid_input', [{ field }]]);
+    });
   });
 });

@@ -3,6 +3,7 @@ import { ModuleRef } from '@nestjs/core';
 import { TOPICS } from '#contracts';
 import type { ConsumerOptions } from '#message-bus';
 import { PlatformKeys, ReadModels, UserDirectory } from '#platform';
+import { BlindIndexes } from './commands/blind-indexes.js';
 import { CreatePlatformHandler } from './commands/create-platform.js';
 import { CreateTenantUserHandler } from './commands/create-tenant-user.js';
 import { DeleteTenantUserHandler } from './commands/delete-tenant-user.js';
@@ -21,6 +22,7 @@ import { Access } from './read-models/access.js';
 import { AccessProjection } from './read-models/access.projection.js';
 import { Deletions, DeletionsProjection } from './read-models/deletions.js';
 import { UserDirectoryProjection } from './read-models/user-directory.projection.js';
+import { UserFilters } from './read-models/user-filter.js';
 import { Users } from './read-models/users.js';
 
 export const tenantUsersConsumer: ConsumerOptions = {
@@ -39,9 +41,11 @@ export const tenantUsersConsumer: ConsumerOptions = {
     UpdateTenantUserHandler,
     DeleteTenantUserHandler,
     UserIds,
+    BlindIndexes,
     Access,
     AccessProjection,
     Users,
+    UserFilters,
     UserDirectoryProjection,
     Deletions,
     DeletionsProjection,

@@ -17,12 +17,22 @@ export {
   IdField,
   MetadataField,
   PhoneField,
+  QueryMapField,
   TextField,
   TextListField,
   TimeField,
   UsdField,
 } from './http/fields.js';
-export { decodeCursor, encodeCursor, NoQuery, type Page, PageQuery, pageOf } from './http/pagination.js';
+export {
+  decodeCursor,
+  encodeCursor,
+  LIST_ORDERS,
+  type ListOrder,
+  NoQuery,
+  type Page,
+  PageQuery,
+  pageOf,
+} from './http/pagination.js';
 export { CurrentAccess, CurrentCaller, CurrentContext, IdParam, UserId } from './http/params.js';
 export { Position } from './http/position.js';
 export { ConvertedBy, Nested, TOO_LARGE } from './http/validation.js';

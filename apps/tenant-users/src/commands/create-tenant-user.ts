@@ -6,6 +6,7 @@ import { KEY_STORE } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
 import { tenantUser } from '../domain/tenant-user.decide.js';
 import type { CreateUser, PersonalData, Standing } from '../domain/tenant-user.js';
+import { BlindIndexes } from './blind-indexes.js';
 import { UserIds } from './user-ids.js';
 
 export interface NewUser {
@@ -42,6 +43,7 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
   constructor(
     private readonly aggregates: Aggregates,
     private readonly userIds: UserIds,
+    private readonly blindIndexes: BlindIndexes,
     @Inject(KEY_STORE) private readonly keys: SubjectKeyStore,
   ) {}
 
@@ -84,6 +86,7 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
       is_default: isDefault,
       external_id_index: index,
       subject_key: await this.keys.assign(),
+      indexes: this.blindIndexes.ofAll(tenantId, personal),
       standing,
       personal,
     };

@@ -3,6 +3,7 @@ import { Aggregates } from '#event-store';
 import type { CommandContext } from '#kernel';
 import { tenantUser } from '../domain/tenant-user.decide.js';
 import type { UserChanges } from '../domain/tenant-user.js';
+import { BlindIndexes } from './blind-indexes.js';
 
 export interface UserUpdate {
   tenantId: string;
@@ -24,14 +25,17 @@ export class UpdateTenantUser extends Command<bigint> {
 
 @CommandHandler(UpdateTenantUser)
 export class UpdateTenantUserHandler implements ICommandHandler<UpdateTenantUser> {
-  constructor(private readonly aggregates: Aggregates) {}
+  constructor(
+    private readonly aggregates: Aggregates,
+    private readonly blindIndexes: BlindIndexes,
+  ) {}
 
   async execute({ update, context }: UpdateTenantUser): Promise<bigint> {
     const { tenantId, userId, changes, ifRevision } = update;
     const { position } = await this.aggregates.execute(
       tenantUser,
       userId,
-      { kind: 'update', tenant_id: tenantId, changes },
+      { kind: 'update', tenant_id: tenantId, changes, indexes: this.blindIndexes.of(tenantId, changes) },
       { context, ...(ifRevision !== undefined && { ifRevision }) },
     );
     return position;

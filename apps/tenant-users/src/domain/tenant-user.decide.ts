@@ -9,7 +9,7 @@ import {
   type TenantUserCommand,
   type TenantUserEvent,
   type TenantUserState,
-  type UserChanges,
+  type UpdateUser,
 } from './tenant-user.js';
 
 const EMPTY_PERSONAL: PersonalData = {
@@ -34,7 +34,7 @@ export const tenantUser: Decider<TenantUserState, TenantUserCommand, TenantUserE
       case 'create':
         return create(command, state);
       case 'update':
-        return update(command.changes, alive(state, command.tenant_id));
+        return update(command, alive(state, command.tenant_id));
       case 'delete':
         return remove(alive(state, command.tenant_id));
     }
@@ -43,7 +43,7 @@ export const tenantUser: Decider<TenantUserState, TenantUserCommand, TenantUserE
   evolve(state, event) {
     switch (event.type) {
       case 'tenant-user.created.v1': {
-        const { external_id_index: _, personal, ...rest } = event.data;
+        const { external_id_index: _, email_index: _e, metadata_index: _m, personal, ...rest } = event.data;
         return { lifecycle: 'alive', ...rest, personal: personal ?? EMPTY_PERSONAL };
       }
       case 'tenant-user.updated.v1':
@@ -62,33 +62,29 @@ function create(command: CreateUser, state: TenantUserState): TenantUserEvent[] 
     });
   }
   if (state.lifecycle === 'deleted') throw illegalState('this user was deleted');
-  const { platform_id, tenant_id, is_default, external_id_index, subject_key, standing, personal } = command;
+  const { kind: _, id: _id, indexes, standing, ...rest } = command;
   return [
     {
       type: 'tenant-user.created.v1',
-      data: {
-        platform_id,
-        tenant_id,
-        is_default,
-        external_id_index,
-        subject_key,
-        ...standing,
-        status: 'active',
-        personal,
-      },
+      data: { ...rest, ...indexes, ...standing, status: 'active' },
     },
   ];
 }
 
-function update(changes: UserChanges, state: LivingTenantUser): TenantUserEvent[] {
+function update({ changes, indexes }: UpdateUser, state: LivingTenantUser): TenantUserEvent[] {
   const personal = differing(PERSONAL_FIELDS, changes, state.personal);
   const standing = differing(STANDING_FIELDS, changes, state);
   const names = [...Object.keys(personal), ...Object.keys(standing)];
   if (names.length === 0) return [];
   const { platform_id, tenant_id, subject_key, status, account_kit_id } = state;
   const data = { platform_id, tenant_id, subject_key, status, account_kit_id, changed: names, ...standing };
-  const hasPersonal = Object.keys(personal).length > 0;
-  return [{ type: 'tenant-user.updated.v1', data: hasPersonal ? { ...data, personal } : data }];
+  if (Object.keys(personal).length === 0) return [{ type: 'tenant-user.updated.v1', data }];
+  const { email_index, metadata_index } = indexes;
+  const indexed = {
+    ...('email' in personal && email_index !== undefined && { email_index }),
+    ...('metadata' in personal && metadata_index !== undefined && { metadata_index }),
+  };
+  return [{ type: 'tenant-user.updated.v1', data: { ...data, ...indexed, personal } }];
 }
 
 function remove(state: LivingTenantUser): TenantUserEvent[] {
@@ -120,6 +116,6 @@ function differing<Fields extends object, Name extends keyof Fields & string>(
 type Updated = Extract<TenantUserEvent, { type: 'tenant-user.updated.v1' }>['data'];
 
 function changed(state: LivingTenantUser, data: Updated): LivingTenantUser {
-  const { changed: _, personal, ...standing } = data;
+  const { changed: _, email_index: _e, metadata_index: _m, personal, ...standing } = data;
   return { ...state, ...standing, personal: { ...state.personal, ...personal } };
 }

@@ -42,22 +42,32 @@ export const STANDING_FIELDS = [
   'account_kit_id',
 ] as const satisfies readonly (keyof Standing)[];
 
+/** Keyed hashes that find users by what is sealed, without holding it. */
+export interface UserIndexes {
+  /** HMAC of (tenant, email in lower case). */
+  email_index: string | null;
+  /** HMACs of (tenant, key, value), one for each text, number or boolean at the top of `metadata`. */
+  metadata_index: string[];
+}
+
 export type TenantUserCreated = DomainEvent<
   'tenant-user.created.v1',
-  Standing & {
-    platform_id: string;
-    tenant_id: string;
-    is_default: boolean;
-    /** HMAC of (tenant, external_id): finds the user without holding the value. */
-    external_id_index: string | null;
-    subject_key: string;
-    personal: PersonalData | null;
-  }
+  Standing &
+    Partial<UserIndexes> & {
+      platform_id: string;
+      tenant_id: string;
+      is_default: boolean;
+      /** HMAC of (tenant, external_id): finds the user without holding the value. */
+      external_id_index: string | null;
+      subject_key: string;
+      personal: PersonalData | null;
+    }
 >;
 
 export type TenantUserUpdated = DomainEvent<
   'tenant-user.updated.v1',
-  Partial<Pick<Standing, 'role' | 'teams'>> & {
+  /** The indexes of the fields that changed. */
+  Partial<Pick<Standing, 'role' | 'teams'> & UserIndexes> & {
     /** As they are after the change, changed or not: what other services need to know. */
     status: UserStatus;
     account_kit_id: string;
@@ -103,11 +113,17 @@ export interface CreateUser {
   is_default: boolean;
   external_id_index: string | null;
   subject_key: string;
+  indexes: UserIndexes;
   standing: Omit<Standing, 'status'>;
   personal: PersonalData;
 }
 
-export type TenantUserCommand =
-  | CreateUser
-  | { kind: 'update'; tenant_id: string; changes: UserChanges }
-  | { kind: 'delete'; tenant_id: string };
+export interface UpdateUser {
+  kind: 'update';
+  tenant_id: string;
+  changes: UserChanges;
+  /** Those of the changes that have one. */
+  indexes: Partial<UserIndexes>;
+}
+
+export type TenantUserCommand = CreateUser | UpdateUser | { kind: 'delete'; tenant_id: string };

@@ -17,6 +17,8 @@ const personal = {
 const scope = { platform_id: 'platform-1', tenant_id: 'tenant-1' };
 const standing = { role: 'member', teams: ['engineering'], account_kit_id: 'kit-1' };
 
+const indexes = { email_index: 'email-1', metadata_index: ['plan-1'] };
+
 const create: CreateUser = {
   kind: 'create',
   id: 'user-1',
@@ -24,6 +26,7 @@ const create: CreateUser = {
   is_default: false,
   external_id_index: 'index-1',
   subject_key: '7',
+  indexes,
   standing,
   personal,
 };
@@ -34,6 +37,7 @@ const created: TenantUserCreated = {
     is_default: false,
     external_id_index: 'index-1',
     subject_key: '7',
+    ...indexes,
     ...standing,
     status: 'active',
     personal,
@@ -48,8 +52,8 @@ const updated = (data: Partial<TenantUserUpdated['data']> & { changed: string[] 
   type: 'tenant-user.updated.v1',
   data: { ...scope, subject_key: '7', status: 'active', account_kit_id: 'kit-1', ...data },
 });
-const update = (changes: object, tenantId = 'tenant-1') =>
-  ({ kind: 'update', tenant_id: tenantId, changes }) as const;
+const update = (changes: object, tenantId = 'tenant-1', indexes = {}) =>
+  ({ kind: 'update', tenant_id: tenantId, changes, indexes }) as const;
 const remove = (tenantId = 'tenant-1') => ({ kind: 'delete', tenant_id: tenantId }) as const;
 
 describe('creating a tenant user', () => {
@@ -71,6 +75,19 @@ describe('updating a tenant user', () => {
     given(tenantUser, [created])
       .when(update({ label: 'Alice A.', email: 'alice@example.com', role: 'owner' }))
       .then([updated({ changed: ['label', 'role'], role: 'owner', personal: { label: 'Alice A.' } })]);
+  });
+
+  it('given indexes, records those of the fields that change', () => {
+    const other = { email_index: 'email-2', metadata_index: ['plan-2'] };
+    given(tenantUser, [created])
+      .when(update({ email: 'alice@example.com', metadata: { plan: 'free' } }, 'tenant-1', other))
+      .then([
+        updated({
+          changed: ['metadata'],
+          metadata_index: ['plan-2'],
+          personal: { metadata: { plan: 'free' } },
+        }),
+      ]);
   });
 
   it('given a change of standing alone, records nothing personal', () => {

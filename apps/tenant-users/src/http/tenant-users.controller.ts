@@ -96,8 +96,8 @@ export class TenantUsersController {
   @RequireScope('users:read')
   @ApiOkResponse({ type: UserPage })
   list(@Query() query: ListUsersQuery, @CurrentAccess() access: PlatformAccess): Promise<UserPage> {
-    const { limit, cursor, external_id: externalId } = query;
-    return this.users.list(access.tenant.id, { limit, cursor, externalId });
+    const { limit, cursor, order = '-created_at', ...filter } = query;
+    return this.users.list(access.tenant.id, { limit, cursor, order, filter });
   }
 
   @Get(':id')

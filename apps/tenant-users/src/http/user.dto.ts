@@ -4,9 +4,12 @@ import {
   ChoiceField,
   EmailField,
   IdField,
+  LIST_ORDERS,
+  type ListOrder,
   MetadataField,
   PageQuery,
   PhoneField,
+  QueryMapField,
   TextField,
   TextListField,
 } from '#platform';
@@ -82,6 +85,32 @@ export class UpdateUserBody extends UserFields {
 export class ListUsersQuery extends PageQuery {
   @TextField({ max: 255, description: 'The user with this external_id, or none.' })
   external_id?: string;
+
+  @EmailField({ description: 'Upper and lower case count as equal.' })
+  email?: string;
+
+  @ChoiceField({ of: STATUSES })
+  status?: UserStatus;
+
+  @TextField({ max: 64, pattern: NAME })
+  role?: string;
+
+  @TextField({ max: 64, pattern: NAME, description: 'Users with this team among theirs.' })
+  team?: string;
+
+  @IdField({})
+  account_kit_id?: string;
+
+  @QueryMapField({
+    maxEntries: 10,
+    example: { plan: 'pro' },
+    description:
+      '`metadata[KEY]=VALUE`: users with this entry at the top of their metadata; a number or boolean counts as its text. Several must all hold.',
+  })
+  metadata?: ReadonlyMap<string, string>;
+
+  @ChoiceField({ of: LIST_ORDERS, description: 'Default: `-created_at`, newest first.' })
+  order?: ListOrder;
 }
 
 const nullableText = (example: string | null, format?: string) =>

@@ -6,6 +6,7 @@ export interface UserRow {
   /** The position of the event that created the user: the order of lists. */
   sequence: number;
   external_id_index: string | null;
+  email_index: string | null;
   account_kit_id: string;
   role: string;
   /** JSON list. */
@@ -21,8 +22,20 @@ export interface UserRow {
   updated_at: string;
 }
 
+/** One of the many values of a user that lists are filtered by. */
+export interface UserTag {
+  tenant_id: string;
+  kind: 'team' | 'metadata';
+  /** The team's name; of metadata the blind index of one entry. */
+  value: string;
+  /** The user's, so that the index yields users in the order of lists. */
+  sequence: number;
+  user_id: string;
+}
+
 export interface UserDirectoryTables {
   users: UserRow;
+  user_tags: UserTag;
   user_counts: { tenant_id: string; total: number };
 }
 

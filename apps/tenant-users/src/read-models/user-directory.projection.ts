@@ -3,13 +3,16 @@ import type { Kysely } from 'kysely';
 import { type JsonObject, type RecordedEvent, streamId } from '#kernel';
 import { Sealer } from '#privacy';
 import { type CreateIndex, type Projection, prepareStatement, type SlotOf } from '#projections';
+import { BlindIndexes } from '../commands/blind-indexes.js';
 import type {
+  PersonalData,
   TenantUserCreated,
   TenantUserDeleted,
   TenantUserEvent,
   TenantUserUpdated,
+  UserIndexes,
 } from '../domain/tenant-user.js';
-import type { UserDirectoryTables, UserRow } from './tables.js';
+import type { UserDirectoryTables, UserRow, UserTag } from './tables.js';
 
 /** An event as the log holds it: what is personal is one sealed text. */
 type Sealed<Event extends TenantUserEvent> = Omit<Event['data'], 'personal'> & { personal?: string };
@@ -20,11 +23,14 @@ export const USER_DIRECTORY = 'user-directory';
 @Injectable()
 export class UserDirectoryProjection implements Projection<UserDirectoryTables> {
   readonly name = USER_DIRECTORY;
-  readonly version = 1;
+  readonly version = 2;
   readonly categories = ['tenantUser'];
-  readonly tables = ['users', 'user_counts'] as const;
+  readonly tables = ['users', 'user_tags', 'user_counts'] as const;
 
-  constructor(@Inject(Sealer) private readonly sealer: Sealer) {}
+  constructor(
+    @Inject(Sealer) private readonly sealer: Sealer,
+    private readonly blindIndexes: BlindIndexes,
+  ) {}
 
   async createTables(schema: Kysely<UserDirectoryTables>, createIndex: CreateIndex): Promise<void> {
     await schema.schema
@@ -33,6 +39,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       .addColumn('tenant_id', 'text', (column) => column.notNull())
       .addColumn('sequence', 'bigint', (column) => column.notNull())
       .addColumn('external_id_index', 'text')
+      .addColumn('email_index', 'text')
       .addColumn('account_kit_id', 'text', (column) => column.notNull())
       .addColumn('role', 'text', (column) => column.notNull())
       .addColumn('teams', 'text', (column) => column.notNull())
@@ -46,6 +53,19 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       .execute();
     await createIndex('users', ['tenant_id', 'sequence']);
     await createIndex('users', ['tenant_id', 'external_id_index']);
+    for (const column of ['email_index', 'status', 'role', 'account_kit_id']) {
+      await createIndex('users', ['tenant_id', column, 'sequence']);
+    }
+    await schema.schema
+      .createTable('user_tags')
+      .addColumn('tenant_id', 'text', (column) => column.notNull())
+      .addColumn('kind', 'text', (column) => column.notNull())
+      .addColumn('value', 'text', (column) => column.notNull())
+      .addColumn('sequence', 'bigint', (column) => column.notNull())
+      .addColumn('user_id', 'text', (column) => column.notNull())
+      .addPrimaryKeyConstraint('user_tags_key', ['tenant_id', 'kind', 'value', 'sequence'])
+      .execute();
+    await createIndex('user_tags', ['user_id', 'kind']);
     await schema.schema
       .createTable('user_counts')
       .addColumn('tenant_id', 'text', (column) => column.primaryKey())
@@ -68,11 +88,12 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
 
   private async created(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent): Promise<void> {
     const data = event.data as unknown as Sealed<TenantUserCreated>;
+    const { email_index, metadata_index } = await this.indexesOf(event, data);
+    const place = { id: streamId(event.stream), tenant_id: data.tenant_id, sequence: Number(event.position) };
     await insertUser(transaction, {
-      id: streamId(event.stream),
-      tenant_id: data.tenant_id,
-      sequence: Number(event.position),
+      ...place,
       external_id_index: data.external_id_index,
+      email_index,
       account_kit_id: data.account_kit_id,
       role: data.role,
       teams: JSON.stringify(data.teams),
@@ -84,12 +105,27 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       created_at: event.at,
       updated_at: event.at,
     });
+    await addTags(transaction, place, { kind: 'team', values: data.teams });
+    await addTags(transaction, place, { kind: 'metadata', values: metadata_index });
     await addToCount(transaction, { tenantId: data.tenant_id, by: 1 });
   }
 
+  /** From the event, or, of one that was stored before events had indexes, from what it seals. */
+  private async indexesOf(event: RecordedEvent, data: Sealed<TenantUserCreated>): Promise<UserIndexes> {
+    const { tenant_id, email_index, metadata_index, personal } = data;
+    if (email_index !== undefined && metadata_index !== undefined) return { email_index, metadata_index };
+    const opened = personal && ((await this.sealer.open(personal, event.stream)) as PersonalData | null);
+    return opened ? this.blindIndexes.ofAll(tenant_id, opened) : { email_index: null, metadata_index: [] };
+  }
+
   private async updated(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent): Promise<void> {
-    const id = streamId(event.stream);
     const data = event.data as unknown as Sealed<TenantUserUpdated>;
+    const row = await transaction
+      .selectFrom('users')
+      .select(['id', 'tenant_id', 'sequence', 'personal', 'subject_key'])
+      .where('id', '=', streamId(event.stream))
+      .executeTakeFirstOrThrow();
+    const { personal, email_index, metadata_index } = await this.merged(row, event, data);
     await transaction
       .updateTable('users')
       .set({
@@ -97,37 +133,45 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
         status: data.status,
         ...(data.role !== undefined && { role: data.role }),
         ...(data.teams !== undefined && { teams: JSON.stringify(data.teams) }),
-        ...(data.personal && { personal: await this.merged(transaction, event, data.personal) }),
+        ...(personal !== undefined && { personal }),
+        ...(email_index !== undefined && { email_index }),
         revision: event.revision,
         updated_at: event.at,
       })
-      .where('id', '=', id)
+      .where('id', '=', row.id)
       .execute();
+    if (data.teams) await replaceTags(transaction, row, { kind: 'team', values: data.teams });
+    if (metadata_index) await replaceTags(transaction, row, { kind: 'metadata', values: metadata_index });
   }
 
-  /** The user's personal data with the changes laid over it; as it was, once the key is destroyed. */
+  /** The personal data with the changes laid over it, and their indexes; nothing, once the key is destroyed. */
   private async merged(
-    transaction: Kysely<UserDirectoryTables>,
+    row: Pick<UserRow, 'personal' | 'subject_key' | 'tenant_id'>,
     event: RecordedEvent,
-    sealedChanges: string,
-  ): Promise<string> {
-    const row = await transaction
-      .selectFrom('users')
-      .select(['personal', 'subject_key'])
-      .where('id', '=', streamId(event.stream))
-      .executeTakeFirstOrThrow();
+    data: Sealed<TenantUserUpdated>,
+  ): Promise<Partial<UserIndexes> & { personal?: string }> {
+    if (!data.personal) return {};
     const [current, changes] = await Promise.all([
       this.sealer.open(row.personal, event.stream),
-      this.sealer.open(sealedChanges, event.stream),
+      this.sealer.open(data.personal, event.stream),
     ]);
-    if (!current || !changes) return row.personal;
-    const personal: JsonObject = { ...current, ...changes };
-    return this.sealer.seal(row.subject_key, event.stream, personal);
+    if (!current || !changes) return {};
+    const merged: JsonObject = { ...current, ...changes };
+    const { email_index, metadata_index } = data;
+    return {
+      // An event that was stored before events had indexes gives none.
+      ...this.blindIndexes.of(row.tenant_id, changes as Partial<PersonalData>),
+      ...(email_index !== undefined && { email_index }),
+      ...(metadata_index && { metadata_index }),
+      personal: await this.sealer.seal(row.subject_key, event.stream, merged),
+    };
   }
 
   private async deleted(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent): Promise<void> {
     const data = event.data as unknown as Sealed<TenantUserDeleted>;
-    await transaction.deleteFrom('users').where('id', '=', streamId(event.stream)).execute();
+    const id = streamId(event.stream);
+    await transaction.deleteFrom('users').where('id', '=', id).execute();
+    await transaction.deleteFrom('user_tags').where('user_id', '=', id).execute();
     await addToCount(transaction, { tenantId: data.tenant_id, by: -1 });
   }
 }
@@ -138,6 +182,7 @@ const insertUser = prepareStatement((database: Kysely<UserDirectoryTables>, slot
     tenant_id: slot('tenant_id'),
     sequence: slot('sequence'),
     external_id_index: slot('external_id_index'),
+    email_index: slot('email_index'),
     account_kit_id: slot('account_kit_id'),
     role: slot('role'),
     teams: slot('teams'),
@@ -150,6 +195,38 @@ const insertUser = prepareStatement((database: Kysely<UserDirectoryTables>, slot
     updated_at: slot('updated_at'),
   }),
 );
+
+type Place = Pick<UserRow, 'id' | 'tenant_id' | 'sequence'>;
+interface Tags {
+  kind: UserTag['kind'];
+  values: readonly string[];
+}
+
+const insertTag = prepareStatement((database: Kysely<UserDirectoryTables>, slot: SlotOf<UserTag>) =>
+  database.insertInto('user_tags').values({
+    tenant_id: slot('tenant_id'),
+    kind: slot('kind'),
+    value: slot('value'),
+    sequence: slot('sequence'),
+    user_id: slot('user_id'),
+  }),
+);
+
+async function addTags(
+  transaction: Kysely<UserDirectoryTables>,
+  { id, tenant_id, sequence }: Place,
+  { kind, values }: Tags,
+): Promise<void> {
+  for (const value of values) {
+    await insertTag(transaction, { tenant_id, kind, value, sequence, user_id: id });
+  }
+}
+
+async function replaceTags(transaction: Kysely<UserDirectoryTables>, user: Place, tags: Tags): Promise<void> {
+  const ofUser = transaction.deleteFrom('user_tags').where('user_id', '=', user.id);
+  await ofUser.where('kind', '=', tags.kind).execute();
+  await addTags(transaction, user, tags);
+}
 
 const addToCount = prepareStatement(
   (database: Kysely<UserDirectoryTables>, slot: SlotOf<{ tenantId: string; by: number }>) =>

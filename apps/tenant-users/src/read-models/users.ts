@@ -1,18 +1,27 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { streamName } from '#kernel';
-import { decodeCursor, type KnownUser, type Page, pageOf, READ_DATABASE, UserDirectory } from '#platform';
+import {
+  decodeCursor,
+  type KnownUser,
+  type ListOrder,
+  type Page,
+  pageOf,
+  READ_DATABASE,
+  UserDirectory,
+} from '#platform';
 import { Sealer } from '#privacy';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
-import { UserIds } from '../commands/user-ids.js';
 import type { PersonalData } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
 import type { UserDirectoryTables, UserRow } from './tables.js';
+import { countMatching, planned, selectPage, type UserFilter, UserFilters } from './user-filter.js';
 
 export interface ListUsers {
   limit: number;
   cursor?: string | undefined;
-  externalId?: string | undefined;
+  order: ListOrder;
+  filter: UserFilter;
 }
 
 const findUser = (database: ReadDatabase) =>
@@ -34,7 +43,7 @@ export class Users extends UserDirectory {
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
-    private readonly userIds: UserIds,
+    private readonly filters: UserFilters,
   ) {
     super();
     this.findUser = findUser(database);
@@ -50,42 +59,13 @@ export class Users extends UserDirectory {
     return row && { status: row.status, accountKitId: row.account_kit_id };
   }
 
-  /** Newest first. */
-  async list(tenantId: string, { limit, cursor, externalId }: ListUsers): Promise<Page<UserResource>> {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
-    let query = this.reader()
-      .selectFrom('users')
-      .selectAll()
-      .where('tenant_id', '=', tenantId)
-      .where('sequence', '<', before);
-    if (externalId !== undefined) {
-      query = query.where('external_id_index', '=', this.userIds.externalIdIndex(tenantId, externalId));
-    }
-    const found = await query
-      .orderBy('sequence', 'desc')
-      .limit(limit + 1)
-      .execute();
-    const { rows, next } = pageOf(found, limit);
+  async list(tenantId: string, { limit, cursor, order, filter }: ListUsers): Promise<Page<UserResource>> {
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, order);
+    const wanted = await planned(this.reader(), this.filters.of(tenantId, filter));
+    const found = await selectPage(this.reader(), wanted, { limit: limit + 1, after, order });
+    const { rows, next } = pageOf(found, limit, order);
     const data = await Promise.all(rows.map((row) => this.resource(row)));
-    return { data, next_cursor: next, total: await this.total(tenantId, externalId) };
-  }
-
-  private async total(tenantId: string, externalId: string | undefined): Promise<number> {
-    if (externalId === undefined) {
-      const counted = await this.reader()
-        .selectFrom('user_counts')
-        .select('total')
-        .where('tenant_id', '=', tenantId)
-        .executeTakeFirst();
-      return counted?.total ?? 0;
-    }
-    const { total } = await this.reader()
-      .selectFrom('users')
-      .select((row) => row.fn.countAll<number>().as('total'))
-      .where('tenant_id', '=', tenantId)
-      .where('external_id_index', '=', this.userIds.externalIdIndex(tenantId, externalId))
-      .executeTakeFirstOrThrow();
-    return Number(total);
+    return { data, next_cursor: next, total: await countMatching(this.reader(), wanted) };
   }
 
   private async resource(row: UserRow): Promise<UserResource> {

@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
 import { isEmail, ValidateBy, type ValidationArguments } from 'class-validator';
 import { isId } from '#kernel';
-import { depthWithin, TOO_LARGE } from './validation.js';
+import { depthWithin, QueryMap, TOO_LARGE } from './validation.js';
 
 interface FieldOptions {
   description?: string;
@@ -125,6 +125,28 @@ export const TextListField = (
       const items = value as unknown[];
       return new Set(items).size === items.length;
     }),
+  );
+};
+
+/** A query parameter `field[KEY]=VALUE` that may come several times: a Map of texts by KEY. */
+export const QueryMapField = (options: FieldOptions & { maxEntries: number }): PropertyDecorator => {
+  const { maxEntries, ...rest } = options;
+  const entries = (value: unknown) => [...(value as Map<string, unknown>).values()];
+  return applyDecorators(
+    QueryMap,
+    field(
+      rest,
+      {
+        type: 'object',
+        additionalProperties: { type: 'string' },
+        maxProperties: maxEntries,
+        style: 'deepObject',
+        explode: true,
+      } as ApiPropertyOptions,
+      rule('must be given as FIELD[KEY]=VALUE', (value) => value instanceof Map),
+      rule(`must name at most ${maxEntries} keys`, (value) => entries(value).length <= maxEntries),
+      rule('must name each key once', (value) => entries(value).every((entry) => typeof entry === 'string')),
+    ),
   );
 };
 

@@ -11,6 +11,12 @@ describe('cursors', () => {
     );
   });
 
+  it('hold for the order that they were made in alone', () => {
+    expect(decodeCursor(encodeCursor(13, 'created_at'), 'created_at')).toBe(13);
+    expect(() => decodeCursor(encodeCursor(13, 'created_at'))).toThrow('cursor');
+    expect(() => decodeCursor(encodeCursor(13), 'created_at')).toThrow('cursor');
+  });
+
   it('anything else is invalid_input, by the name of the field', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {

@@ -5,6 +5,8 @@ import { type FieldError, invalidInput, TenantryError } from '#kernel';
 
 const BODY_MAX_DEPTH = 32;
 const CONVERSIONS = Symbol('conversions');
+const QUERY_MAPS = Symbol('query maps');
+const MAP_ENTRY = /^(\w+)\[(.*)\]$/s;
 
 /** A message that begins so turns the answer into 413 `payload_too_large`. */
 export const TOO_LARGE = 'is too large';
@@ -19,6 +21,12 @@ export const ConvertedBy =
     Reflect.defineMetadata(CONVERSIONS, new Map(inherited).set(property, convert), target);
   };
 
+/** The field gathers the query parameters `field[KEY]=VALUE` in a Map, to which every KEY is plain data. */
+export const QueryMap: PropertyDecorator = (target, property) => {
+  const inherited: Set<PropertyKey> = Reflect.getMetadata(QUERY_MAPS, target) ?? new Set();
+  Reflect.defineMetadata(QUERY_MAPS, new Set(inherited).add(property), target);
+};
+
 /** The field is an object of a class of its own, checked by that class's rules beside `@ValidateNested`. */
 export const Nested = (type: () => Type<object>): PropertyDecorator =>
   ConvertedBy((value) => (isPlainObject(value) ? instanceOf(type(), value) : value));
@@ -31,7 +39,9 @@ export const Nested = (type: () => Type<object>): PropertyDecorator =>
 export class RequestValidation implements PipeTransform {
   async transform(value: unknown, { type, metatype }: ArgumentMetadata): Promise<unknown> {
     if (!metatype || (type !== 'body' && type !== 'query')) return value;
-    const dto = instanceOf(metatype as Type<object>, type === 'body' ? bodyObject(value) : (value as object));
+    const dtoType = metatype as Type<object>;
+    const values = type === 'body' ? bodyObject(value) : withMaps(dtoType, value as object);
+    const dto = instanceOf(dtoType, values);
     // Query parameters are all optional: none needs no check.
     if (type === 'query' && Object.keys(value as object).length === 0) return dto;
     const errors = await validate(dto, {
@@ -57,6 +67,19 @@ function instanceOf<Dto extends object>(type: Type<Dto>, values: object): Dto {
     Object.defineProperty(dto, key, { value, enumerable: true, writable: true, configurable: true });
   }
   return dto;
+}
+
+function withMaps(type: Type<object>, query: object): object {
+  const names: Set<PropertyKey> | undefined = Reflect.getMetadata(QUERY_MAPS, type.prototype);
+  if (!names) return query;
+  const maps = new Map<string, Map<string, unknown>>();
+  const plain = Object.entries(query).filter(([parameter, value]) => {
+    const [, name = '', key = ''] = MAP_ENTRY.exec(parameter) ?? [];
+    if (names.has(name)) maps.set(name, (maps.get(name) ?? new Map()).set(key, value));
+    return !names.has(name);
+  });
+  // A plain `field=VALUE` beside its entries stays, for its check to refuse.
+  return Object.fromEntries([...maps, ...plain]);
 }
 
 const isPlainObject = (value: unknown): value is object =>
