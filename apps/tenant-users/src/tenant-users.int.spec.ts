@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { EventStore, ExpectedRevision } from '#event-store';
+import { Aggregates, type EventStore, type ExpectedRevision } from '#event-store';
 import { newId, systemContext } from '#kernel';
 import {
   createApp,
   EVENT_STORE,
+  encodeCursor,
   KEY_STORE,
   loadSettings,
   PlatformModule,
@@ -17,6 +18,7 @@ import {
   startFollowing,
 } from '#platform';
 import { PersonalDataCodec, Sealer, type SubjectKeyStore } from '#privacy';
+import { tenantUser } from './domain/tenant-user.decide.js';
 import { TenantUsersModule, tenantUsersConsumer } from './index.js';
 
 const clock = { time: Date.parse('2026-01-15T10:00:00Z'), now: () => new Date(clock.time) };
@@ -276,6 +278,111 @@ describe('the tenant-users service', () => {
     ])('given a bad %s, when users are listed by "%s", then 400 names it', async (field, query) => {
       const { status, body } = await call('GET', `/v1/users?${query}`);
       expect([status, body.code, body.errors]).toMatchObject([400, 'invalid_input', [{ field }]]);
+    });
+  });
+
+  describe('the history of a user', () => {
+    const history = async (id: string, query = '', by = key) =>
+      call('GET', `/v1/users/${id}/events${query}`, undefined, by);
+    const NOTHING = { from: null, to: null };
+
+    it('given changes, then each event with its actor and what it changed, oldest first', async () => {
+      const made = await call('POST', '/v1/users', { email: 'eve@example.com', metadata: { a: 1 } });
+      const { id } = made.body;
+      await call('PATCH', `/v1/users/${id}`, { metadata: { b: [2] }, status: 'suspended' });
+      await call('PATCH', `/v1/users/${id}`, { status: 'suspended', email: null });
+      const { status, body } = await history(id);
+      expect([status, body.next_cursor]).toEqual([200, null]);
+      expect(body.data[0]).toMatchObject({
+        type: 'tenant-user.created.v1',
+        position: made.headers['tenantry-position'],
+        revision: 0,
+        at: made.body.created_at,
+        actor: { type: 'platform_key', id: expect.any(String) },
+        correlation_id: made.headers['x-request-id'],
+        changes: {
+          email: { from: null, to: 'eve@example.com' },
+          label: NOTHING,
+          role: { from: null, to: 'member' },
+          status: { from: null, to: 'active' },
+          metadata: { from: null, to: { a: 1 } },
+        },
+      });
+      expect(body.data.slice(1).map(({ changes }: { changes: object }) => changes)).toEqual([
+        { metadata: { from: { a: 1 }, to: { b: [2] } }, status: { from: 'active', to: 'suspended' } },
+        { email: { from: 'eve@example.com', to: null } },
+      ]);
+    });
+
+    it('given several events, when read page by page, then each once, with what it changed from', async () => {
+      const { id } = (await call('POST', '/v1/users', {})).body;
+      for (const label of ['One', 'Two', 'Three']) await call('PATCH', `/v1/users/${id}`, { label });
+      const pages = [];
+      let cursor: string | null = null;
+      do {
+        const { body }: Awaited<ReturnType<typeof history>> = await history(
+          id,
+          `?limit=2${cursor === null ? '' : `&cursor=${cursor}`}`,
+        );
+        pages.push(body.data);
+        cursor = body.next_cursor;
+      } while (cursor);
+      expect(pages.map(({ length }) => length)).toEqual([2, 2]);
+      expect(pages.flat()).toEqual((await history(id)).body.data);
+      expect(pages[1][0].changes).toEqual({ label: { from: 'One', to: 'Two' } });
+      expect((await history(id, `?cursor=${encodeCursor(99, 'created_at')}`)).body).toEqual({
+        data: [],
+        next_cursor: null,
+      });
+    });
+
+    it.each([false, true])(
+      'given a deleted user (key destroyed: %s), then nothing personal',
+      async (gone) => {
+        const { id } = (await call('POST', '/v1/users', { email: 'eve@example.com', role: 'owner' })).body;
+        await call('PATCH', `/v1/users/${id}`, { label: 'Eve', metadata: { a: 1 }, teams: ['red'] });
+        await call('DELETE', `/v1/users/${id}`);
+        const { state } = await app.get(Aggregates).load(tenantUser, id);
+        if (gone && state.lifecycle !== 'absent') {
+          await app.get<SubjectKeyStore>(KEY_STORE).destroy([state.subject_key]);
+        }
+        const { status, body } = await history(id);
+        expect(status).toBe(200);
+        expect(body.data.map(({ type }: { type: string }) => type)).toEqual([
+          'tenant-user.created.v1',
+          'tenant-user.updated.v1',
+          'tenant-user.deleted.v1',
+        ]);
+        expect(body.data[0].changes).toMatchObject({
+          email: NOTHING,
+          metadata: NOTHING,
+          role: { from: null, to: 'owner' },
+        });
+        expect(body.data[1].changes).toEqual({
+          label: NOTHING,
+          metadata: NOTHING,
+          teams: { from: [], to: ['red'] },
+        });
+        expect(body.data[2].changes).toEqual({});
+      },
+    );
+
+    it('given a foreign or missing user, then both answer alike; and default names one', async () => {
+      const { id } = (await call('POST', '/v1/users', {})).body;
+      const other = await newPlatform();
+      const problemOf = ({ status, body: { request_id: _, ...body } }: Awaited<ReturnType<typeof call>>) => ({
+        status,
+        body,
+      });
+      const foreign = problemOf(await history(id, '', other));
+      expect(foreign).toEqual(problemOf(await history(newId())));
+      expect(foreign).toMatchObject({ status: 404, body: { detail: 'user not found' } });
+      const { body } = await history('default');
+      expect(body.data[0].changes.label).toEqual({ from: null, to: 'Default user' });
+      expect((await history(id, '?types=x')).body.errors).toEqual([
+        { field: 'types', message: 'is not a known field' },
+      ]);
+      expect((await history(id, `?cursor=${encodeCursor(1)}`)).status).toBe(400);
     });
   });
 });

@@ -23,6 +23,7 @@ import { AccessProjection } from './read-models/access.projection.js';
 import { Deletions, DeletionsProjection } from './read-models/deletions.js';
 import { UserDirectoryProjection } from './read-models/user-directory.projection.js';
 import { UserFilters } from './read-models/user-filter.js';
+import { UserHistory } from './read-models/user-history.js';
 import { Users } from './read-models/users.js';
 
 export const tenantUsersConsumer: ConsumerOptions = {
@@ -46,6 +47,7 @@ export const tenantUsersConsumer: ConsumerOptions = {
     AccessProjection,
     Users,
     UserFilters,
+    UserHistory,
     UserDirectoryProjection,
     Deletions,
     DeletionsProjection,

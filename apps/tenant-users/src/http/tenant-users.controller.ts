@@ -8,6 +8,7 @@ import {
   CurrentContext,
   ifMatch,
   NoQuery,
+  PageQuery,
   type PlatformAccess,
   Position,
   RequireScope,
@@ -20,6 +21,7 @@ import type { UserChanges } from '../domain/tenant-user.js';
 import { Access } from '../read-models/access.js';
 import { DELETIONS, Deletions } from '../read-models/deletions.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
+import { UserHistory } from '../read-models/user-history.js';
 import { Users } from '../read-models/users.js';
 import {
   CreateUserBody,
@@ -30,6 +32,7 @@ import {
   UserPage,
   UserResource,
 } from './user.dto.js';
+import { UserEventPage } from './user-event.dto.js';
 
 const ById = () =>
   ApiParam({ name: 'id', description: "The user's id, or `default` for the tenant's default user." });
@@ -41,6 +44,7 @@ export class TenantUsersController {
     private readonly commands: CommandBus,
     private readonly users: Users,
     private readonly deletions: Deletions,
+    private readonly history: UserHistory,
     private readonly access: Access,
     private readonly position: Position,
   ) {}
@@ -162,6 +166,18 @@ export class TenantUsersController {
   @ApiOkResponse({ type: DeletionResource })
   deletion(@UserId() userId: string, @CurrentAccess() access: PlatformAccess): Promise<DeletionResource> {
     return this.receipt(access.tenant.id, userId);
+  }
+
+  @Get(':id/events')
+  @RequireScope('audit:read')
+  @ById()
+  @ApiOkResponse({ type: UserEventPage })
+  events(
+    @UserId() userId: string,
+    @Query() query: PageQuery,
+    @CurrentAccess() access: PlatformAccess,
+  ): Promise<UserEventPage> {
+    return this.history.list({ tenantId: access.tenant.id, userId }, query);
   }
 
   private async receipt(tenantId: string, userId: string): Promise<DeletionResource> {
