@@ -28,6 +28,8 @@ function adapter(): FastifyAdapter {
     bodyLimit: BODY_LIMIT_BYTES,
     forceCloseConnections: 'idle',
     frameworkErrors: sendBadUrl,
+    // What still arrives on open connections while the service closes is served like the rest.
+    return503OnClosing: false,
     // Longer than any name in a path may be, so that the route's own check answers.
     routerOptions: { maxParamLength: 500 },
     genReqId: (request: IncomingMessage) => {

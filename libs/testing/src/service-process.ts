@@ -67,7 +67,9 @@ export class ServiceNotStarted extends Error {
     reason: string,
     readonly exit: ServiceExit,
   ) {
-    super(`the service ${reason} (exit code ${exit.code}):\n${exit.stdout}${exit.stderr}`);
+    super(
+      `the service ${reason} (${exit.signal ?? `exit code ${exit.code}`}):\n${exit.stdout}${exit.stderr}`,
+    );
   }
 }
 
