@@ -42,7 +42,7 @@ class Keys extends PlatformKeys {
   async resolve(): Promise<PlatformAccess> {
     const tenant = { id: tenantId, defaultUserId };
     const scopes = ['budgets:read', 'budgets:write'] as const;
-    const defaults = { defaultAccountKitId: newId(), defaultRole: 'member' };
+    const defaults = { onlyTenantId: null, defaultAccountKitId: newId(), defaultRole: 'member' };
     return { keyId: newId(), platformId, scopes, expiresAt: null, tenant, ...defaults };
   }
 }

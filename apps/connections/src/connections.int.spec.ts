@@ -47,6 +47,7 @@ function makeKey(tenantId: string, scopes: PlatformAccess['scopes']): string {
     platformId: PLATFORM,
     scopes,
     expiresAt: null,
+    onlyTenantId: null,
     tenant: { id: tenantId, defaultUserId: DEFAULT_USER },
     defaultAccountKitId: newId(),
     defaultRole: 'member',

@@ -76,6 +76,7 @@ function newPlatform(platformId = newId()) {
     platformId,
     scopes: ['keys:read', 'keys:write', 'keys:verify'],
     expiresAt: null,
+    onlyTenantId: null,
     tenant: { id: tenantId, defaultUserId: newId() },
     defaultAccountKitId: newId(),
     defaultRole: 'member',

@@ -7,8 +7,11 @@ import { BlindIndexes } from './commands/blind-indexes.js';
 import { CreatePlatformHandler } from './commands/create-platform.js';
 import { CreateTenantUserHandler } from './commands/create-tenant-user.js';
 import { DeleteTenantUserHandler } from './commands/delete-tenant-user.js';
+import { IssuePlatformKeyHandler } from './commands/issue-platform-key.js';
+import { RevokePlatformKeyHandler } from './commands/revoke-platform-key.js';
 import { UpdateTenantUserHandler } from './commands/update-tenant-user.js';
 import { UserIds } from './commands/user-ids.js';
+import { PlatformKeysController } from './http/platform-keys.controller.js';
 import { PlatformsController } from './http/platforms.controller.js';
 import { TenantUsersController } from './http/tenant-users.controller.js';
 import { Bootstrap } from './policies/bootstrap.js';
@@ -21,6 +24,7 @@ import { UserDeletionProcess } from './policies/user-deletion.js';
 import { Access } from './read-models/access.js';
 import { AccessProjection } from './read-models/access.projection.js';
 import { Deletions, DeletionsProjection } from './read-models/deletions.js';
+import { PlatformKeyRegistry } from './read-models/platform-keys.js';
 import { UserDirectoryProjection } from './read-models/user-directory.projection.js';
 import { UserFilters } from './read-models/user-filter.js';
 import { UserHistory } from './read-models/user-history.js';
@@ -35,9 +39,11 @@ export const tenantUsersConsumer: ConsumerOptions = {
 /** Global, since every other service asks it who is calling and which users there are. */
 @Global()
 @Module({
-  controllers: [TenantUsersController, PlatformsController, CascadeController],
+  controllers: [TenantUsersController, PlatformsController, PlatformKeysController, CascadeController],
   providers: [
     CreatePlatformHandler,
+    IssuePlatformKeyHandler,
+    RevokePlatformKeyHandler,
     CreateTenantUserHandler,
     UpdateTenantUserHandler,
     DeleteTenantUserHandler,
@@ -45,6 +51,7 @@ export const tenantUsersConsumer: ConsumerOptions = {
     BlindIndexes,
     Access,
     AccessProjection,
+    PlatformKeyRegistry,
     Users,
     UserFilters,
     UserHistory,

@@ -13,6 +13,7 @@ export { ifMatch } from './http/conditional.js';
 export {
   BooleanField,
   ChoiceField,
+  ChoiceListField,
   EmailField,
   IdField,
   MetadataField,

@@ -1,10 +1,9 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
 import { type CommandContext, newId } from '#kernel';
-import { apiKeyPrefix, createApiKey, hashApiKey } from '#platform';
 import { type PlatformSettings, platform } from '../domain/platform.js';
-import { platformKey } from '../domain/platform-key.js';
 import { Provisioning } from '../policies/provisioning.js';
+import { IssuePlatformKey } from './issue-platform-key.js';
 
 export interface NewPlatform {
   name: string;
@@ -35,11 +34,11 @@ export class CreatePlatformHandler implements ICommandHandler<CreatePlatform> {
   constructor(
     private readonly aggregates: Aggregates,
     private readonly provisioning: Provisioning,
+    private readonly commands: CommandBus,
   ) {}
 
   async execute({ platform: wanted, context }: CreatePlatform): Promise<CreatedPlatform> {
     const id = wanted.fixed?.id ?? newId();
-    const rawKey = wanted.fixed?.rawKey ?? createApiKey('plat');
     const scope = { ...context, platformId: id };
     const known = await this.aggregates.load(platform, id);
     const { state } =
@@ -60,22 +59,15 @@ export class CreatePlatformHandler implements ICommandHandler<CreatePlatform> {
           );
     if (state.lifecycle !== 'alive') throw new Error('a created platform is in another state');
     await this.provisioning.provisionPlatform(id, state, scope);
-    const keyId = wanted.fixed?.keyId ?? newId();
-    const { position } = await this.aggregates.execute(
-      platformKey,
-      keyId,
-      {
-        kind: 'issue',
-        platform_id: id,
-        name: 'First key',
-        scopes: ['admin'],
-        tenant_id: null,
-        expires_at: null,
-        key_hash: hashApiKey(rawKey),
-        key_prefix: apiKeyPrefix(rawKey),
-      },
-      { context: scope, expectNew: true },
-    );
-    return { id, keyId, rawKey, position };
+    const key = {
+      platformId: id,
+      name: 'First key',
+      scopes: ['admin' as const],
+      tenantId: null,
+      expiresAt: null,
+      ...(wanted.fixed && { fixed: wanted.fixed }),
+    };
+    const { id: keyId, ...issued } = await this.commands.execute(new IssuePlatformKey(key, scope));
+    return { id, keyId, ...issued };
   }
 }

@@ -1,6 +1,6 @@
-import type { Decider, DomainEvent } from '#kernel';
+import { type Decider, type DomainEvent, invalidInput, notFound } from '#kernel';
 
-export type PlatformKeyEvent = DomainEvent<
+export type PlatformKeyIssued = DomainEvent<
   'platform-key.issued.v1',
   {
     platform_id: string;
@@ -15,15 +15,49 @@ export type PlatformKeyEvent = DomainEvent<
   }
 >;
 
-export type PlatformKeyState = { lifecycle: 'absent' } | { lifecycle: 'active' };
+export type PlatformKeyRevoked = DomainEvent<'platform-key.revoked.v1', { platform_id: string }>;
 
-export type PlatformKeyCommand = { kind: 'issue' } & PlatformKeyEvent['data'];
+export type PlatformKeyEvent = PlatformKeyIssued | PlatformKeyRevoked;
 
-/** Issuing it again under the same id changes nothing. */
+export type PlatformKeyState =
+  | { lifecycle: 'absent' }
+  | { lifecycle: 'active' | 'revoked'; platform_id: string; tenant_id: string | null };
+
+export type PlatformKeyCommand =
+  | ({ kind: 'issue'; at: string } & PlatformKeyIssued['data'])
+  | {
+      kind: 'revoke';
+      platform_id: string;
+      /** Keys of this tenant alone are known to the caller; null for all of the platform's. */
+      only_tenant_id: string | null;
+    };
+
+/** Issuing it again under the same id changes nothing, nor does revoking it again. */
 export const platformKey: Decider<PlatformKeyState, PlatformKeyCommand, PlatformKeyEvent> = {
   category: 'platformKey',
   initialState: { lifecycle: 'absent' },
-  decide: ({ kind: _, ...data }, state) =>
-    state.lifecycle === 'absent' ? [{ type: 'platform-key.issued.v1', data }] : [],
-  evolve: () => ({ lifecycle: 'active' }),
+
+  decide(command, state) {
+    if (command.kind === 'issue') {
+      const { kind: _, at, ...data } = command;
+      if (state.lifecycle !== 'absent') return [];
+      if (data.expires_at !== null && data.expires_at <= at) {
+        throw invalidInput('expires_at', 'must be in the future');
+      }
+      return [{ type: 'platform-key.issued.v1', data }];
+    }
+    const { platform_id, only_tenant_id } = command;
+    if (state.lifecycle === 'absent' || state.platform_id !== platform_id) throw notFound('platform key');
+    if (only_tenant_id !== null && state.tenant_id !== only_tenant_id) throw notFound('platform key');
+    return state.lifecycle === 'revoked' ? [] : [{ type: 'platform-key.revoked.v1', data: { platform_id } }];
+  },
+
+  evolve(state, event) {
+    if (event.type === 'platform-key.issued.v1') {
+      const { platform_id, tenant_id } = event.data;
+      return { lifecycle: 'active', platform_id, tenant_id };
+    }
+    if (state.lifecycle === 'absent') throw new Error(`${event.type} without a key`);
+    return { ...state, lifecycle: 'revoked' };
+  },
 };

@@ -1,6 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsObject, IsOptional, ValidateNested } from 'class-validator';
 import { Nested, TextField, UsdField } from '#platform';
+import { IssuedPlatformKeyResource } from './platform-key.dto.js';
 
 class PlatformSettingsBody {
   @UsdField({ nullable: true, description: 'The monthly budget of each new user; null for none.' })
@@ -44,28 +45,9 @@ export class PlatformResource {
   created_at!: string;
 }
 
-class IssuedPlatformKey {
-  @ApiProperty({ format: 'uuid' })
-  id!: string;
-  @ApiProperty()
-  name!: string;
-  @ApiProperty({ example: 'tnt_plat_4fQk' })
-  key_prefix!: string;
-  @ApiProperty({ type: [String], example: ['admin'] })
-  scopes!: string[];
-  @ApiProperty({ type: String, format: 'uuid', nullable: true })
-  tenant_id!: string | null;
-  @ApiProperty({ type: String, format: 'date-time', nullable: true })
-  expires_at!: string | null;
-  @ApiProperty({ format: 'date-time' })
-  created_at!: string;
-  @ApiProperty({ description: 'Shown this once.' })
-  raw_key!: string;
-}
-
 export class CreatedPlatformResource extends PlatformResource {
   @ApiProperty()
-  api_key!: IssuedPlatformKey;
+  api_key!: IssuedPlatformKeyResource;
 }
 
 export class PlatformPage {

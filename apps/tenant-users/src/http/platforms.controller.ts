@@ -3,10 +3,11 @@ import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type CommandContext, notFound, parseUsd } from '#kernel';
-import { apiKeyPrefix, CurrentContext, PageQuery, Position, RequireRoot } from '#platform';
+import { CurrentContext, PageQuery, Position, RequireRoot } from '#platform';
 import { CreatePlatform } from '../commands/create-platform.js';
 import { Access } from '../read-models/access.js';
 import { ACCESS } from '../read-models/access.projection.js';
+import { PlatformKeyRegistry } from '../read-models/platform-keys.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { CreatedPlatformResource, CreatePlatformBody, PlatformPage } from './platform.dto.js';
 
@@ -17,6 +18,7 @@ export class PlatformsController {
   constructor(
     private readonly commands: CommandBus,
     private readonly access: Access,
+    private readonly keys: PlatformKeyRegistry,
     private readonly position: Position,
   ) {}
 
@@ -38,21 +40,10 @@ export class PlatformsController {
     await this.position.settle(reply, position, ACCESS);
     await this.position.settle(reply, position, USER_DIRECTORY);
     const created = await this.access.getPlatform(id);
-    if (!created) throw notFound('platform');
+    const key = await this.keys.get(id, keyId);
+    if (!created || !key) throw notFound('platform');
     reply.header('location', `/v1/platforms/${id}`);
-    return {
-      ...created,
-      api_key: {
-        id: keyId,
-        name: 'First key',
-        key_prefix: apiKeyPrefix(rawKey),
-        scopes: ['admin'],
-        tenant_id: null,
-        expires_at: null,
-        created_at: created.created_at,
-        raw_key: rawKey,
-      },
-    };
+    return { ...created, api_key: { ...key, raw_key: rawKey } };
   }
 
   @Get()

@@ -4,7 +4,7 @@ import { type RecordedEvent, streamId } from '#kernel';
 import type { CreateIndex, Projection } from '#projections';
 import type { AccountKitEvent } from '../domain/account-kit.js';
 import type { PlatformEvent } from '../domain/platform.js';
-import type { PlatformKeyEvent } from '../domain/platform-key.js';
+import type { PlatformKeyIssued } from '../domain/platform-key.js';
 import type { TenantEvent } from '../domain/tenant.js';
 import type { AccessTables } from './tables.js';
 
@@ -14,7 +14,7 @@ export const ACCESS = 'access';
 @Injectable()
 export class AccessProjection implements Projection<AccessTables> {
   readonly name = ACCESS;
-  readonly version = 1;
+  readonly version = 2;
   readonly categories = ['platform', 'tenant', 'accountKit', 'platformKey'];
   readonly tables = ['platforms', 'tenants', 'account_kits', 'platform_keys'] as const;
 
@@ -59,9 +59,12 @@ export class AccessProjection implements Projection<AccessTables> {
       .addColumn('expires_at', 'text')
       .addColumn('key_hash', 'text', (column) => column.notNull())
       .addColumn('key_prefix', 'text', (column) => column.notNull())
+      .addColumn('revoked', 'integer', (column) => column.notNull())
+      .addColumn('sequence', 'bigint', (column) => column.notNull())
       .addColumn('created_at', 'text', (column) => column.notNull())
       .execute();
     await createIndex('platform_keys', ['key_hash'], { unique: true });
+    await createIndex('platform_keys', ['platform_id', 'sequence']);
   }
 
   async apply(transaction: Kysely<AccessTables>, event: RecordedEvent): Promise<void> {
@@ -89,11 +92,17 @@ export class AccessProjection implements Projection<AccessTables> {
         return;
       }
       case 'platform-key.issued.v1': {
-        const data = event.data as unknown as PlatformKeyEvent['data'];
-        const row = { ...data, id, scopes: JSON.stringify(data.scopes), created_at: event.at };
-        await transaction.insertInto('platform_keys').values(row).execute();
+        const { scopes, ...data } = event.data as unknown as PlatformKeyIssued['data'];
+        const placed = { id, sequence: Number(event.position), created_at: event.at };
+        await transaction
+          .insertInto('platform_keys')
+          .values({ ...data, ...placed, scopes: JSON.stringify(scopes), revoked: 0 })
+          .execute();
         return;
       }
+      case 'platform-key.revoked.v1':
+        await transaction.updateTable('platform_keys').set({ revoked: 1 }).where('id', '=', id).execute();
+        return;
       default:
         throw new Error(`${event.type} is not known to ${this.name}`);
     }

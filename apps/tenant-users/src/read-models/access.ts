@@ -31,7 +31,8 @@ const findKey = (database: ReadDatabase) =>
         'platforms.default_account_kit_id as defaultAccountKitId',
         'platforms.default_role as defaultRole',
       ])
-      .where('platform_keys.key_hash', '=', slot('keyHash')),
+      .where('platform_keys.key_hash', '=', slot('keyHash'))
+      .where('platform_keys.revoked', '=', 0),
   );
 
 const findTenant = (database: ReadDatabase) =>
@@ -81,12 +82,23 @@ export class Access extends PlatformKeys {
   private async read(keyHash: string, tenantId?: string): Promise<PlatformAccess | 'unknown' | 'no_tenant'> {
     const [key] = await this.findKey({ keyHash });
     if (!key) return 'unknown';
-    const { onlyTenantId, defaultTenantId, scopes, ...access } = key;
+    const { defaultTenantId, scopes, ...access } = key;
+    const { onlyTenantId } = access;
     const wanted = tenantId ?? onlyTenantId ?? defaultTenantId;
     if (onlyTenantId !== null && wanted !== onlyTenantId) return 'no_tenant';
     const [tenant] = await this.findTenant({ id: wanted, platformId: key.platformId });
     if (!tenant) return 'no_tenant';
     return { ...access, scopes: JSON.parse(scopes) as Scope[], tenant };
+  }
+
+  /** Whether such a key was ever issued, revoked or not. */
+  async knowsKey(keyHash: string): Promise<boolean> {
+    const keys = this.reader().selectFrom('platform_keys').select('id').where('key_hash', '=', keyHash);
+    return (await keys.executeTakeFirst()) !== undefined;
+  }
+
+  async hasTenant(platformId: string, tenantId: string): Promise<boolean> {
+    return (await this.findTenant({ id: tenantId, platformId })).length > 0;
   }
 
   async hasAccountKit(platformId: string, kitId: string): Promise<boolean> {

@@ -39,6 +39,7 @@ export interface UserDirectoryTables {
   user_counts: { tenant_id: string; total: number };
 }
 
+/** `sequence` is the position of the event that created a row: the order of lists. */
 export interface AccessTables {
   platforms: {
     id: string;
@@ -62,6 +63,9 @@ export interface AccessTables {
     expires_at: string | null;
     key_hash: string;
     key_prefix: string;
+    /** 0 or 1. */
+    revoked: number;
+    sequence: number;
     created_at: string;
   };
 }

@@ -26,6 +26,8 @@ export interface PlatformAccess {
   platformId: string;
   scopes: readonly Scope[];
   expiresAt: string | null;
+  /** The only tenant that the key may act in, and know of; null for all of the platform's. */
+  onlyTenantId: string | null;
   tenant: { id: string; defaultUserId: string };
   defaultAccountKitId: string;
   defaultRole: string;

@@ -34,6 +34,11 @@ const wellFormed = rule('must be well-formed Unicode without NUL', (value) => {
   return text.isWellFormed() && !text.includes('\0');
 });
 
+const noneTwice = rule('must not name the same entry twice', (value) => {
+  const items = value as unknown[];
+  return new Set(items).size === items.length;
+});
+
 /**
  * One decorator a field: what is checked and what the OpenAPI document says come from the same line. The rules
  * are one constraint to class-validator, whose cost grows with their number; the first that fails is told.
@@ -103,6 +108,21 @@ export const ChoiceField = (options: FieldOptions & { of: readonly string[] }): 
   );
 };
 
+/** One or more of the choices. */
+export const ChoiceListField = (options: FieldOptions & { of: readonly string[] }): PropertyDecorator => {
+  const { of, ...rest } = options;
+  return field(
+    rest,
+    { type: 'array', items: { type: 'string', enum: [...of] }, minItems: 1, uniqueItems: true },
+    rule('must be a list', (value) => Array.isArray(value)),
+    rule('must not be empty', (value) => (value as unknown[]).length > 0),
+    rule(`must hold only ${of.join(', ')}`, (value) =>
+      (value as unknown[]).every((item) => of.includes(item as string)),
+    ),
+    noneTwice,
+  );
+};
+
 export const BooleanField = (options: FieldOptions): PropertyDecorator =>
   field(
     options,
@@ -121,10 +141,7 @@ export const TextListField = (
     rule('must be a list', (value) => Array.isArray(value)),
     rule(`must hold at most ${maxItems} entries`, (value) => (value as unknown[]).length <= maxItems),
     rule(`must hold texts of 1 to ${max} allowed characters`, (value) => (value as unknown[]).every(isItem)),
-    rule('must not name the same entry twice', (value) => {
-      const items = value as unknown[];
-      return new Set(items).size === items.length;
-    }),
+    noneTwice,
   );
 };
 

@@ -1,0 +1,68 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Clock } from '#kernel';
+import { CLOCK, decodeCursor, type Page, type PageQuery, pageOf, READ_DATABASE, type Scope } from '#platform';
+import type { ReadDatabase } from '#projections';
+import type { PlatformKeyResource } from '../http/platform-key.dto.js';
+import type { AccessTables } from './tables.js';
+
+/** Whose keys: all of a platform's, or those of one tenant of it. */
+export interface PlatformKeyOwner {
+  platformId: string;
+  onlyTenantId: string | null;
+}
+
+/** Reads platform keys for those who manage them, never the keys themselves. */
+@Injectable()
+export class PlatformKeyRegistry {
+  constructor(
+    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  async get(platformId: string, keyId: string): Promise<PlatformKeyResource | undefined> {
+    const row = await this.keysOf({ platformId, onlyTenantId: null })
+      .selectAll()
+      .where('id', '=', keyId)
+      .executeTakeFirst();
+    return row && this.resource(row);
+  }
+
+  /** Newest first. */
+  async list(owner: PlatformKeyOwner, { limit, cursor }: PageQuery): Promise<Page<PlatformKeyResource>> {
+    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
+    const found = await this.keysOf(owner)
+      .selectAll()
+      .where('sequence', '<', before)
+      .orderBy('sequence', 'desc')
+      .limit(limit + 1)
+      .execute();
+    const { total } = await this.keysOf(owner)
+      .select((row) => row.fn.countAll<number>().as('total'))
+      .executeTakeFirstOrThrow();
+    const { rows, next } = pageOf(found, limit);
+    return { data: rows.map((row) => this.resource(row)), next_cursor: next, total: Number(total) };
+  }
+
+  private keysOf({ platformId, onlyTenantId }: PlatformKeyOwner) {
+    const keys = this.database
+      .reader<AccessTables>()
+      .selectFrom('platform_keys')
+      .where('platform_id', '=', platformId);
+    return onlyTenantId === null ? keys : keys.where('tenant_id', '=', onlyTenantId);
+  }
+
+  private resource(row: AccessTables['platform_keys']): PlatformKeyResource {
+    const { id, name, key_prefix, scopes, tenant_id, expires_at, created_at } = row;
+    const expired = expires_at !== null && expires_at <= this.clock.now().toISOString();
+    return {
+      id,
+      name,
+      key_prefix,
+      scopes: JSON.parse(scopes) as Scope[],
+      tenant_id,
+      status: row.revoked === 1 ? 'revoked' : expired ? 'expired' : 'active',
+      expires_at,
+      created_at,
+    };
+  }
+}
