@@ -159,6 +159,200 @@ describe('platforms, their tenants, kits and keys', () => {
     });
   });
 
+  describe('platforms', () => {
+    it('given a platform, when its own key or the root key patches it, then only what is given changes', async () => {
+      const platform = await newPlatform();
+      const { api_key: _, ...shown } = platform;
+      const url = `/v1/platforms/${platform.id}`;
+      const by = { key: platform.api_key.raw_key };
+      expect((await call('GET', url, undefined, by)).body).toEqual(shown);
+      const patched = await call('PATCH', url, { settings: { default_budget_usd: '12.5' } }, by);
+      expect(patched.status).toBe(200);
+      expect(patched.answer.headers['tenantry-position']).toMatch(/^\d+$/);
+      const settings = { default_budget_usd: '12.50', default_role: 'member' };
+      expect(patched.body).toEqual({ ...shown, settings });
+      const root = { key: rootKey };
+      const renamed = { name: 'Acme AI', settings: { default_role: 'guest' } };
+      const expected = { ...shown, name: 'Acme AI', settings: { ...settings, default_role: 'guest' } };
+      expect((await call('PATCH', url, renamed, root)).body).toEqual(expected);
+      expect((await call('PATCH', url, {}, root)).body).toEqual(expected);
+      expect((await call('POST', '/v1/users', {}, by)).body).toMatchObject({ role: 'guest' });
+      const cleared = { settings: { default_budget_usd: null } };
+      expect((await call('PATCH', url, cleared, by)).body.settings).toEqual({
+        default_budget_usd: null,
+        default_role: 'guest',
+      });
+      expect((await call('GET', url, undefined, root)).body).toMatchObject({ name: 'Acme AI' });
+    });
+
+    it('given another platform, then it answers as for one that does not exist', async () => {
+      for (const method of ['GET', 'PATCH'] as const) {
+        const body = method === 'PATCH' ? { name: 'Mine' } : undefined;
+        const answer = await said(method, `/v1/platforms/${foreignPlatform.id}`, body);
+        expect(answer).toEqual(refusal(404, 'not_found'));
+        expect(answer).toEqual(await said(method, `/v1/platforms/${UNKNOWN}`, body));
+        expect(answer).toEqual(await said(method, `/v1/platforms/${UNKNOWN}`, body, { key: rootKey }));
+      }
+      const { body } = await call('GET', `/v1/platforms/${foreignPlatform.id}`, undefined, { key: foreign });
+      expect(body.name).toBe('Acme');
+    });
+
+    it('given a key restricted to a tenant, then it may read the platform but not change it', async () => {
+      const { id, default_tenant_id, api_key } = await newPlatform();
+      const wanted = { scopes: ['admin'], tenant_id: default_tenant_id };
+      const { raw_key: key } = await issueKey(wanted, { key: api_key.raw_key });
+      expect((await call('GET', `/v1/platforms/${id}`, undefined, { key })).status).toBe(200);
+      expect(await said('PATCH', `/v1/platforms/${id}`, { name: 'x' }, { key })).toEqual(
+        refusal(403, 'forbidden'),
+      );
+    });
+
+    it.each([
+      ['name', { name: null }],
+      ['settings', { settings: null }],
+      ['settings.default_role', { settings: { default_role: null } }],
+      ['settings.default_budget_usd', { settings: { default_budget_usd: -1 } }],
+      ['settings.color', { settings: { color: 'red' } }],
+      ['id', { id: UNKNOWN }],
+    ])('given a bad %s, when it is patched, then 400 names it', async (field, body) => {
+      const url = `/v1/platforms/${foreignPlatform.id}`;
+      expect(await said('PATCH', url, body, { key: rootKey })).toEqual(refusal(400, 'invalid_input', field));
+    });
+  });
+
+  describe('tenants', () => {
+    const create = async (body: object, by?: By) =>
+      (await call('POST', '/v1/tenants', { name: 'Globex', ...body }, by)).body;
+
+    it('given a platform, when a tenant is created, then it has its default user and can be acted in', async () => {
+      const by = { key: (await newPlatform()).api_key.raw_key };
+      const settings = { plan: 'pro', nested: { a: [1, null] } };
+      const body = { name: 'Globex', external_id: 'customer-7', settings };
+      const { status, body: tenant, answer } = await call('POST', '/v1/tenants', body, by);
+      expect(status).toBe(201);
+      expect(answer.headers).toMatchObject({
+        location: `/v1/tenants/${tenant.id}`,
+        'tenantry-position': expect.stringMatching(/^\d+$/),
+      });
+      expect(tenant).toEqual({
+        id: expect.any(String),
+        ...body,
+        is_default: false,
+        default_user_id: expect.any(String),
+        created_at: clock.now().toISOString(),
+        updated_at: clock.now().toISOString(),
+      });
+      expect((await call('GET', `/v1/tenants/${tenant.id}`, undefined, by)).body).toEqual(tenant);
+      const inTenant = { ...by, tenant: tenant.id };
+      expect((await call('GET', '/v1/users/default', undefined, inTenant)).body).toMatchObject({
+        id: tenant.default_user_id,
+        tenant_id: tenant.id,
+        is_default: true,
+      });
+      const { id: userId } = (await call('POST', '/v1/users', {}, inTenant)).body;
+      expect((await call('GET', '/v1/users', undefined, inTenant)).body.total).toBe(2);
+      expect((await call('GET', `/v1/users/${userId}`, undefined, by)).status).toBe(404);
+    });
+
+    it('given several, when they are listed, then newest first, page by page, of this platform alone', async () => {
+      const platform = await newPlatform();
+      const by = { key: platform.api_key.raw_key };
+      const ids = [platform.default_tenant_id];
+      for (let count = 0; count < 2; count++) ids.unshift((await create({}, by)).id);
+      const first = (await call('GET', '/v1/tenants?limit=2', undefined, by)).body;
+      const cursor = first.next_cursor;
+      const second = (await call('GET', `/v1/tenants?limit=2&cursor=${cursor}`, undefined, by)).body;
+      expect([...first.data, ...second.data].map(({ id }: { id: string }) => id)).toEqual(ids);
+      expect([first.total, second.total, second.next_cursor]).toEqual([3, 3, null]);
+      expect(second.data[0]).toMatchObject({ is_default: true, external_id: null, settings: {} });
+    });
+
+    it('given many creates at once with one external_id, then there is one tenant', async () => {
+      const attempt = () => call('POST', '/v1/tenants', { name: 'Initech', external_id: 'customer-8' });
+      const answers = await Promise.all(Array.from({ length: 10 }, attempt));
+      const made = answers.filter(({ status }) => status === 201);
+      expect(made).toHaveLength(1);
+      const [existing_id] = made.map(({ body }) => body.id);
+      for (const { status, body } of answers.filter((answer) => !made.includes(answer))) {
+        expect({ status, ...body }).toMatchObject({ code: 'duplicate_record', status: 409, existing_id });
+      }
+      expect((await create({ external_id: 'customer-8' }, { key: foreign })).external_id).toBe('customer-8');
+    });
+
+    it('given a tenant, when it is patched, then only what is given changes', async () => {
+      const tenant = await create({ settings: { a: 1 } });
+      clock.time += 1_000;
+      const url = `/v1/tenants/${tenant.id}`;
+      const { status, body, answer } = await call('PATCH', url, { settings: { b: 2 } });
+      const expected = { ...tenant, settings: { b: 2 }, updated_at: clock.now().toISOString() };
+      expect([status, body]).toEqual([200, expected]);
+      expect(answer.headers['tenantry-position']).toMatch(/^\d+$/);
+      expect((await call('PATCH', url, { name: 'Globex Inc.' })).body.name).toBe('Globex Inc.');
+      expect((await call('GET', url)).body).toEqual({ ...expected, name: 'Globex Inc.' });
+    });
+
+    it("given another platform's tenant, then it answers as for one that does not exist", async () => {
+      const { id } = await create({}, { key: foreign });
+      expect(await said('GET', `/v1/tenants/${id}`)).toEqual(refusal(404, 'not_found'));
+      expect(await said('GET', `/v1/tenants/${id}`)).toEqual(await said('GET', `/v1/tenants/${UNKNOWN}`));
+      const patch = (tenant: string) => said('PATCH', `/v1/tenants/${tenant}`, { name: 'Mine' });
+      expect(await patch(id)).toEqual(await patch(UNKNOWN));
+      const actIn = (tenant: string) => said('GET', '/v1/users', undefined, { tenant });
+      expect(await actIn(id)).toEqual(refusal(404, 'not_found'));
+      expect(await actIn(id)).toEqual(await actIn(UNKNOWN));
+      expect((await call('GET', `/v1/tenants/${id}`, undefined, { key: foreign })).body.name).toBe('Globex');
+    });
+
+    it('given a key restricted to a tenant, then it acts in that one and knows of no other', async () => {
+      const mine = await create({});
+      const other = await create({});
+      const { id: otherKey } = await issueKey({ tenant_id: other.id });
+      const by = { key: (await issueKey({ scopes: ['admin'], tenant_id: mine.id })).raw_key };
+      expect((await call('GET', '/v1/users/default', undefined, by)).body.tenant_id).toBe(mine.id);
+      expect((await call('GET', '/v1/users', undefined, { ...by, tenant: mine.id })).status).toBe(200);
+      const actIn = (tenant: string) => said('GET', '/v1/users', undefined, { ...by, tenant });
+      expect(await actIn(other.id)).toEqual(refusal(404, 'not_found'));
+      expect(await actIn(other.id)).toEqual(await actIn(UNKNOWN));
+      const list = (await call('GET', '/v1/tenants', undefined, by)).body;
+      expect([list.data, list.total]).toEqual([[mine], 1]);
+      for (const method of ['GET', 'PATCH'] as const) {
+        const answerTo = (id: string) =>
+          said(method, `/v1/tenants/${id}`, method === 'PATCH' ? { name: 'x' } : undefined, by);
+        expect(await answerTo(other.id)).toEqual(refusal(404, 'not_found'));
+        expect(await answerTo(other.id)).toEqual(await answerTo(UNKNOWN));
+      }
+      expect((await call('PATCH', `/v1/tenants/${mine.id}`, { name: 'Mine' }, by)).body.name).toBe('Mine');
+      expect(await said('POST', '/v1/tenants', { name: 'x' }, by)).toEqual(refusal(403, 'forbidden'));
+      expect(await issueKey({ tenant_id: other.id }, by)).toMatchObject({ errors: [{ field: 'tenant_id' }] });
+      const { id, tenant_id } = await issueKey({}, by);
+      expect(tenant_id).toBe(mine.id);
+      const keys = (await call('GET', '/v1/platform-keys', undefined, by)).body;
+      expect([keys.data[0].id, keys.total]).toEqual([id, 2]);
+      expect(await said('DELETE', `/v1/platform-keys/${otherKey}`, undefined, by)).toEqual(
+        await said('DELETE', `/v1/platform-keys/${UNKNOWN}`, undefined, by),
+      );
+    });
+
+    it.each([
+      ['name', {}],
+      ['name', { name: '' }],
+      ['external_id', { name: 'x', external_id: 7 }],
+      ['settings', { name: 'x', settings: [] }],
+      ['is_default', { name: 'x', is_default: true }],
+    ])('given a bad %s, when a tenant is created, then 400 names it', async (field, body) => {
+      expect(await said('POST', '/v1/tenants', body)).toEqual(refusal(400, 'invalid_input', field));
+    });
+
+    it('given a key without the scope, then it is refused by name', async () => {
+      const { raw_key: key } = await issueKey({ scopes: ['tenants:read'] });
+      expect((await call('GET', '/v1/tenants', undefined, { key })).status).toBe(200);
+      expect(await said('POST', '/v1/tenants', { name: 'x' }, { key })).toMatchObject({
+        status: 403,
+        required_scope: 'tenants:write',
+      });
+    });
+  });
+
   it('given the first key was revoked, when the service starts again, then it says nothing of it', async () => {
     const bootstrap = app.get(Bootstrap);
     const key = (await bootstrap.run())?.platformKey;

@@ -5,15 +5,19 @@ import type { ConsumerOptions } from '#message-bus';
 import { PlatformKeys, ReadModels, UserDirectory } from '#platform';
 import { BlindIndexes } from './commands/blind-indexes.js';
 import { CreatePlatformHandler } from './commands/create-platform.js';
+import { CreateTenantHandler } from './commands/create-tenant.js';
 import { CreateTenantUserHandler } from './commands/create-tenant-user.js';
 import { DeleteTenantUserHandler } from './commands/delete-tenant-user.js';
 import { IssuePlatformKeyHandler } from './commands/issue-platform-key.js';
 import { RevokePlatformKeyHandler } from './commands/revoke-platform-key.js';
+import { UpdatePlatformHandler } from './commands/update-platform.js';
+import { UpdateTenantHandler } from './commands/update-tenant.js';
 import { UpdateTenantUserHandler } from './commands/update-tenant-user.js';
 import { UserIds } from './commands/user-ids.js';
 import { PlatformKeysController } from './http/platform-keys.controller.js';
 import { PlatformsController } from './http/platforms.controller.js';
 import { TenantUsersController } from './http/tenant-users.controller.js';
+import { TenantsController } from './http/tenants.controller.js';
 import { Bootstrap } from './policies/bootstrap.js';
 import { CascadeController } from './policies/cascade.controller.js';
 import { DeletionReminders } from './policies/deletion-reminders.js';
@@ -25,6 +29,8 @@ import { Access } from './read-models/access.js';
 import { AccessProjection } from './read-models/access.projection.js';
 import { Deletions, DeletionsProjection } from './read-models/deletions.js';
 import { PlatformKeyRegistry } from './read-models/platform-keys.js';
+import { Platforms } from './read-models/platforms.js';
+import { Tenants } from './read-models/tenants.js';
 import { UserDirectoryProjection } from './read-models/user-directory.projection.js';
 import { UserFilters } from './read-models/user-filter.js';
 import { UserHistory } from './read-models/user-history.js';
@@ -39,9 +45,18 @@ export const tenantUsersConsumer: ConsumerOptions = {
 /** Global, since every other service asks it who is calling and which users there are. */
 @Global()
 @Module({
-  controllers: [TenantUsersController, PlatformsController, PlatformKeysController, CascadeController],
+  controllers: [
+    TenantUsersController,
+    PlatformsController,
+    PlatformKeysController,
+    TenantsController,
+    CascadeController,
+  ],
   providers: [
     CreatePlatformHandler,
+    UpdatePlatformHandler,
+    CreateTenantHandler,
+    UpdateTenantHandler,
     IssuePlatformKeyHandler,
     RevokePlatformKeyHandler,
     CreateTenantUserHandler,
@@ -52,6 +67,8 @@ export const tenantUsersConsumer: ConsumerOptions = {
     Access,
     AccessProjection,
     PlatformKeyRegistry,
+    Platforms,
+    Tenants,
     Users,
     UserFilters,
     UserHistory,

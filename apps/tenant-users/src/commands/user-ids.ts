@@ -4,7 +4,7 @@ import { KEY_STORE } from '#platform';
 import { blindIndex, type SubjectKeyStore } from '#privacy';
 
 /**
- * Ids that follow from external_ids, so that creating a user is one append to a stream that must not exist and
+ * Ids that follow from external_ids, so that creating a user or a tenant is one append to a stream that must not exist and
  * no two creates can both win.
  */
 @Injectable()
@@ -20,6 +20,11 @@ export class UserIds implements OnModuleInit {
   /** The id of the tenant's user of this external_id; a deleted user's successor has the next generation. */
   derive(tenantId: string, externalId: string, generation: number): string {
     return derivedId(blindIndex(this.uniquenessKey, 'user-id', tenantId, externalId, String(generation)));
+  }
+
+  /** The id of the platform's tenant of this external_id. */
+  deriveTenant(platformId: string, externalId: string, generation: number): string {
+    return derivedId(blindIndex(this.uniquenessKey, 'tenant-id', platformId, externalId, String(generation)));
   }
 
   /** Names an external_id without holding it, the same for every generation. */

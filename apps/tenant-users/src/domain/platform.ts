@@ -1,4 +1,5 @@
-import { type Decider, type DomainEvent, illegalState } from '#kernel';
+import { type Decider, type DomainEvent, illegalState, notFound } from '#kernel';
+import { differing } from './differing.js';
 
 export interface PlatformSettings {
   /** Micro-USD; null gives new users no budget. */
@@ -6,7 +7,7 @@ export interface PlatformSettings {
   default_role: string;
 }
 
-export type PlatformEvent = DomainEvent<
+export type PlatformCreated = DomainEvent<
   'platform.created.v1',
   {
     name: string;
@@ -18,16 +19,47 @@ export type PlatformEvent = DomainEvent<
   }
 >;
 
-export type PlatformState = { lifecycle: 'absent' } | ({ lifecycle: 'alive' } & PlatformEvent['data']);
+/** What a patch may name; what is absent stays as it is. */
+export interface PlatformChanges {
+  name?: string;
+  settings?: Partial<PlatformSettings>;
+}
 
-export type PlatformCommand = { kind: 'create' } & PlatformEvent['data'];
+/** Holds only what changed. */
+export type PlatformUpdated = DomainEvent<'platform.updated.v1', PlatformChanges>;
+
+export type PlatformEvent = PlatformCreated | PlatformUpdated;
+
+export type PlatformState = { lifecycle: 'absent' } | ({ lifecycle: 'alive' } & PlatformCreated['data']);
+
+export type PlatformCommand =
+  | ({ kind: 'create' } & PlatformCreated['data'])
+  | { kind: 'update'; changes: PlatformChanges };
 
 export const platform: Decider<PlatformState, PlatformCommand, PlatformEvent> = {
   category: 'platform',
   initialState: { lifecycle: 'absent' },
-  decide({ kind: _, ...data }, state) {
-    if (state.lifecycle === 'alive') throw illegalState('this platform exists already');
-    return [{ type: 'platform.created.v1', data }];
+
+  decide(command, state) {
+    if (command.kind === 'create') {
+      if (state.lifecycle === 'alive') throw illegalState('this platform exists already');
+      const { kind: _, ...data } = command;
+      return [{ type: 'platform.created.v1', data }];
+    }
+    if (state.lifecycle === 'absent') throw notFound('platform');
+    const { settings = {}, ...fields } = command.changes;
+    const changedSettings = differing(settings, state.settings);
+    const data = {
+      ...differing(fields, state),
+      ...(Object.keys(changedSettings).length > 0 && { settings: changedSettings }),
+    };
+    return Object.keys(data).length > 0 ? [{ type: 'platform.updated.v1', data }] : [];
   },
-  evolve: (_, event) => ({ lifecycle: 'alive', ...event.data }),
+
+  evolve(state, event) {
+    if (event.type === 'platform.created.v1') return { lifecycle: 'alive', ...event.data };
+    if (state.lifecycle === 'absent') throw new Error(`${event.type} without a platform`);
+    const { settings, ...fields } = event.data;
+    return { ...state, ...fields, settings: { ...state.settings, ...settings } };
+  },
 };

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsObject, IsOptional, ValidateNested } from 'class-validator';
+import { IsObject, ValidateIf, ValidateNested } from 'class-validator';
 import { Nested, TextField, UsdField } from '#platform';
 import { IssuedPlatformKeyResource } from './platform-key.dto.js';
 
@@ -11,16 +11,23 @@ class PlatformSettingsBody {
   default_role?: string;
 }
 
-export class CreatePlatformBody {
-  @TextField({ required: true, max: 255, example: 'Acme AI' })
-  name!: string;
-
+class PlatformFields {
   @ApiProperty({ required: false, type: PlatformSettingsBody })
-  @IsOptional()
+  @ValidateIf((_, value) => value !== undefined)
   @IsObject({ message: 'must be an object' })
   @ValidateNested()
   @Nested(() => PlatformSettingsBody)
   settings?: PlatformSettingsBody;
+}
+
+export class CreatePlatformBody extends PlatformFields {
+  @TextField({ required: true, max: 255, example: 'Acme AI' })
+  name!: string;
+}
+
+export class UpdatePlatformBody extends PlatformFields {
+  @TextField({ max: 255, example: 'Acme AI' })
+  name?: string;
 }
 
 class PlatformSettingsResource {

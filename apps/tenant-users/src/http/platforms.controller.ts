@@ -1,54 +1,122 @@
-import { Body, Controller, Get, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, Patch, Post, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type CommandContext, notFound, parseUsd } from '#kernel';
-import { CurrentContext, PageQuery, Position, RequireRoot } from '#platform';
+import {
+  type Caller,
+  CurrentCaller,
+  CurrentContext,
+  IdParam,
+  NoQuery,
+  PageQuery,
+  Position,
+  RequireRoot,
+  RequireScopeOrRoot,
+} from '#platform';
 import { CreatePlatform } from '../commands/create-platform.js';
-import { Access } from '../read-models/access.js';
+import { UpdatePlatform } from '../commands/update-platform.js';
+import type { PlatformSettings } from '../domain/platform.js';
 import { ACCESS } from '../read-models/access.projection.js';
 import { PlatformKeyRegistry } from '../read-models/platform-keys.js';
+import { Platforms } from '../read-models/platforms.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
-import { CreatedPlatformResource, CreatePlatformBody, PlatformPage } from './platform.dto.js';
+import {
+  CreatedPlatformResource,
+  CreatePlatformBody,
+  PlatformPage,
+  PlatformResource,
+  UpdatePlatformBody,
+} from './platform.dto.js';
+import { requirePlatformWide } from './platform-wide.js';
 
 @ApiTags('Platforms')
-@RequireRoot()
 @Controller('v1/platforms')
 export class PlatformsController {
   constructor(
     private readonly commands: CommandBus,
-    private readonly access: Access,
+    private readonly platforms: Platforms,
     private readonly keys: PlatformKeyRegistry,
     private readonly position: Position,
   ) {}
 
   @Post()
+  @RequireRoot()
   @ApiCreatedResponse({ type: CreatedPlatformResource })
   async create(
     @Body() body: CreatePlatformBody,
+    @Query() _query: NoQuery,
     @CurrentContext() context: CommandContext,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CreatedPlatformResource> {
-    const budget = body.settings?.default_budget_usd ?? null;
-    const settings = {
-      default_budget_micro_usd: budget === null ? null : parseUsd(budget, 'settings.default_budget_usd'),
-      default_role: body.settings?.default_role ?? 'member',
-    };
+    const settings = { default_budget_micro_usd: null, default_role: 'member', ...settingsOf(body) };
     const { id, keyId, rawKey, position } = await this.commands.execute(
       new CreatePlatform({ name: body.name, settings }, context),
     );
     await this.position.settle(reply, position, ACCESS);
     await this.position.settle(reply, position, USER_DIRECTORY);
-    const created = await this.access.getPlatform(id);
     const key = await this.keys.get(id, keyId);
-    if (!created || !key) throw notFound('platform');
+    if (!key) throw notFound('platform');
     reply.header('location', `/v1/platforms/${id}`);
-    return { ...created, api_key: { ...key, raw_key: rawKey } };
+    return { ...(await this.platform(id)), api_key: { ...key, raw_key: rawKey } };
   }
 
   @Get()
+  @RequireRoot()
   @ApiOkResponse({ type: PlatformPage })
-  list(@Query() { limit, cursor }: PageQuery): Promise<PlatformPage> {
-    return this.access.listPlatforms(limit, cursor);
+  list(@Query() page: PageQuery): Promise<PlatformPage> {
+    return this.platforms.list(page);
   }
+
+  /** With the root key, or an `admin` key of this platform. */
+  @Get(':id')
+  @RequireScopeOrRoot('admin')
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: PlatformResource })
+  get(
+    @IdParam('id') id: string,
+    @Query() _query: NoQuery,
+    @CurrentCaller() { access }: Caller,
+  ): Promise<PlatformResource> {
+    if (access && access.platformId !== id) throw notFound('platform');
+    return this.platform(id);
+  }
+
+  /** With the root key, or an `admin` key of this platform. Of the settings too, only what is given changes. */
+  @Patch(':id')
+  @RequireScopeOrRoot('admin')
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: PlatformResource })
+  async update(
+    @IdParam('id') id: string,
+    @Body() body: UpdatePlatformBody,
+    @Query() _query: NoQuery,
+    @CurrentCaller() { access }: Caller,
+    @CurrentContext() context: CommandContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<PlatformResource> {
+    if (access && access.platformId !== id) throw notFound('platform');
+    if (access) requirePlatformWide(access);
+    const changes = { ...(body.name !== undefined && { name: body.name }), settings: settingsOf(body) };
+    const position = await this.commands.execute(new UpdatePlatform({ platformId: id, changes }, context));
+    await this.position.settle(reply, position, ACCESS);
+    return this.platform(id);
+  }
+
+  private async platform(id: string): Promise<PlatformResource> {
+    const found = await this.platforms.get(id);
+    if (!found) throw notFound('platform');
+    return found;
+  }
+}
+
+/** The settings that the body names. */
+function settingsOf({ settings = {} }: UpdatePlatformBody): Partial<PlatformSettings> {
+  const { default_budget_usd: budget, default_role } = settings;
+  return {
+    ...(budget !== undefined && {
+      default_budget_micro_usd: budget === null ? null : parseUsd(budget, 'settings.default_budget_usd'),
+    }),
+    ...(default_role !== undefined && { default_role }),
+  };
 }

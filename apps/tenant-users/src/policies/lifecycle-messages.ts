@@ -2,8 +2,8 @@ import { MESSAGE_TYPES, type Message, TOPICS } from '#contracts';
 import { type RecordedEvent, streamId } from '#kernel';
 import type { PublicMessage } from '#projections';
 import type { DeletionEvent } from '../domain/deletion.js';
-import type { PlatformEvent } from '../domain/platform.js';
-import type { TenantEvent } from '../domain/tenant.js';
+import type { PlatformCreated } from '../domain/platform.js';
+import type { TenantCreated } from '../domain/tenant.js';
 import type { TenantUserCreated, TenantUserUpdated } from '../domain/tenant-user.js';
 
 /** The categories whose events become messages. */
@@ -30,12 +30,12 @@ function content(event: RecordedEvent): { type: string; subject: string; data: o
   const id = streamId(event.stream);
   switch (event.type) {
     case 'platform.created.v1': {
-      const { default_tenant_id, default_account_kit_id } = event.data as unknown as PlatformEvent['data'];
+      const { default_tenant_id, default_account_kit_id } = event.data as unknown as PlatformCreated['data'];
       const data = { platform_id: id, default_tenant_id, default_account_kit_id };
       return { type: MESSAGE_TYPES.platformCreated, subject: id, data };
     }
     case 'tenant.created.v1': {
-      const { platform_id, default_user_id } = event.data as unknown as TenantEvent['data'];
+      const { platform_id, default_user_id } = event.data as unknown as TenantCreated['data'];
       return {
         type: MESSAGE_TYPES.tenantCreated,
         subject: id,

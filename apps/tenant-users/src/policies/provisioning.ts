@@ -4,17 +4,30 @@ import { Aggregates } from '#event-store';
 import { type CommandContext, isTenantryError, type RecordedEvent, streamId, systemContext } from '#kernel';
 import { CreateTenantUser } from '../commands/create-tenant-user.js';
 import { accountKit } from '../domain/account-kit.js';
-import type { PlatformEvent } from '../domain/platform.js';
-import { tenant } from '../domain/tenant.js';
+import { type PlatformCreated, platform } from '../domain/platform.js';
+import { type TenantCreated, tenant } from '../domain/tenant.js';
+import { tenantUser } from '../domain/tenant-user.decide.js';
+
+const NOBODY = {
+  external_id: null,
+  email: null,
+  username: null,
+  first_name: null,
+  middle_name: null,
+  last_name: null,
+  phone_number: null,
+  label: 'Default user',
+  metadata: {},
+};
 
 /**
- * Gives each new platform its default tenant, kit and user. The command that creates a platform calls it at
- * once; following the log finishes what a crash cut short. Each step may run twice.
+ * Gives each new platform its default kit and tenant, and each new tenant its default user. The commands that
+ * create them call it at once; following the log finishes what a crash cut short. Each step may run twice.
  */
 @Injectable()
 export class Provisioning {
   readonly name = 'provisioning';
-  readonly categories = ['platform'];
+  readonly categories = ['platform', 'tenant'];
 
   constructor(
     private readonly aggregates: Aggregates,
@@ -23,74 +36,67 @@ export class Provisioning {
 
   async handle(events: readonly RecordedEvent[]): Promise<void> {
     for (const event of events) {
-      if (event.type !== 'platform.created.v1') continue;
       const id = streamId(event.stream);
       const cause = { id: event.id, correlationId: event.metadata.correlationId };
-      const context = systemContext(cause, { platformId: id, tenantId: null }, this.name);
-      await this.provisionPlatform(id, event.data as unknown as PlatformEvent['data'], context);
+      if (event.type === 'platform.created.v1') {
+        const context = systemContext(cause, { platformId: id, tenantId: null }, this.name);
+        await this.provisionPlatform(id, event.data as unknown as PlatformCreated['data'], context);
+      } else if (event.type === 'tenant.created.v1') {
+        const created = event.data as unknown as TenantCreated['data'];
+        const scope = { platformId: created.platform_id, tenantId: id };
+        await this.provisionTenant(id, created, systemContext(cause, scope, this.name));
+      }
     }
   }
 
   async provisionPlatform(
     id: string,
-    created: PlatformEvent['data'],
+    created: PlatformCreated['data'],
     context: CommandContext,
   ): Promise<void> {
     const { default_account_kit_id: kitId, default_tenant_id: tenantId } = created;
-    const options = { context, expectNew: true };
-    await this.aggregates.execute(
-      accountKit,
-      kitId,
-      { kind: 'create', platform_id: id, name: 'Default', is_default: true },
-      options,
-    );
-    await this.aggregates.execute(
-      tenant,
-      tenantId,
-      {
-        kind: 'create',
-        platform_id: id,
-        name: 'Default',
-        is_default: true,
-        default_user_id: created.default_user_id,
-      },
-      { ...options, context: { ...context, tenantId } },
-    );
-    await this.createDefaultUser(id, created, { ...context, tenantId });
+    const kit = { kind: 'create' as const, platform_id: id, name: 'Default', is_default: true };
+    await this.aggregates.execute(accountKit, kitId, kit, { context, expectNew: true });
+    const data = {
+      platform_id: id,
+      name: 'Default',
+      is_default: true,
+      default_user_id: created.default_user_id,
+    };
+    const scope = { ...context, tenantId };
+    const command = { kind: 'create' as const, id: tenantId, ...data };
+    await this.aggregates.execute(tenant, tenantId, command, { context: scope, expectNew: true });
+    await this.provisionTenant(tenantId, data, scope);
   }
 
-  private async createDefaultUser(
-    platformId: string,
-    created: PlatformEvent['data'],
+  /** Answers the position of the default user's latest event. */
+  async provisionTenant(
+    id: string,
+    created: TenantCreated['data'],
     context: CommandContext,
-  ): Promise<void> {
-    const personal = {
-      external_id: null,
-      email: null,
-      username: null,
-      first_name: null,
-      middle_name: null,
-      last_name: null,
-      phone_number: null,
-      label: 'Default user',
-      metadata: {},
-    };
+  ): Promise<bigint> {
+    const { platform_id: platformId, default_user_id: userId } = created;
+    const known = await this.aggregates.load(tenantUser, userId);
+    if (known.state.lifecycle !== 'absent') return known.position;
+    const { state } = await this.aggregates.load(platform, platformId);
+    if (state.lifecycle !== 'alive') throw new Error('a tenant was created without its platform');
     const user = {
-      id: created.default_user_id,
+      id: userId,
       platformId,
-      tenantId: created.default_tenant_id,
+      tenantId: id,
       isDefault: true,
       standing: {
-        role: created.settings.default_role,
+        role: state.settings.default_role,
         teams: [],
-        account_kit_id: created.default_account_kit_id,
+        account_kit_id: state.default_account_kit_id,
       },
-      personal,
+      personal: NOBODY,
     };
     try {
-      await this.commands.execute(new CreateTenantUser(user, context));
+      return (await this.commands.execute(new CreateTenantUser(user, context))).position;
     } catch (error) {
       if (!isTenantryError(error) || error.code !== 'duplicate_record') throw error;
+      return (await this.aggregates.load(tenantUser, userId)).position;
     }
   }
 }

@@ -3,9 +3,10 @@ import type { Kysely } from 'kysely';
 import { type RecordedEvent, streamId } from '#kernel';
 import type { CreateIndex, Projection } from '#projections';
 import type { AccountKitEvent } from '../domain/account-kit.js';
-import type { PlatformEvent } from '../domain/platform.js';
+import type { PlatformCreated, PlatformUpdated } from '../domain/platform.js';
 import type { PlatformKeyIssued } from '../domain/platform-key.js';
-import type { TenantEvent } from '../domain/tenant.js';
+import type { TenantCreated, TenantUpdated } from '../domain/tenant.js';
+import { createAccessTables } from './access.tables.js';
 import type { AccessTables } from './tables.js';
 
 export const ACCESS = 'access';
@@ -25,53 +26,15 @@ export class AccessProjection implements Projection<AccessTables> {
     this.generation++;
   }
 
-  async createTables({ schema }: Kysely<AccessTables>, createIndex: CreateIndex): Promise<void> {
-    await schema
-      .createTable('platforms')
-      .addColumn('id', 'text', (column) => column.primaryKey())
-      .addColumn('name', 'text', (column) => column.notNull())
-      .addColumn('default_tenant_id', 'text', (column) => column.notNull())
-      .addColumn('default_account_kit_id', 'text', (column) => column.notNull())
-      .addColumn('default_budget_micro_usd', 'bigint')
-      .addColumn('default_role', 'text', (column) => column.notNull())
-      .addColumn('sequence', 'bigint', (column) => column.notNull())
-      .addColumn('created_at', 'text', (column) => column.notNull())
-      .execute();
-    await createIndex('platforms', ['sequence']);
-    for (const table of ['tenants', 'account_kits'] as const) {
-      await schema
-        .createTable(table)
-        .addColumn('id', 'text', (column) => column.primaryKey())
-        .addColumn('platform_id', 'text', (column) => column.notNull())
-        .addColumn('name', 'text', (column) => column.notNull())
-        .addColumn('is_default', 'integer', (column) => column.notNull())
-        .$call((builder) => (table === 'tenants' ? builder.addColumn('default_user_id', 'text') : builder))
-        .execute();
-      await createIndex(table, ['platform_id']);
-    }
-    await schema
-      .createTable('platform_keys')
-      .addColumn('id', 'text', (column) => column.primaryKey())
-      .addColumn('platform_id', 'text', (column) => column.notNull())
-      .addColumn('name', 'text', (column) => column.notNull())
-      .addColumn('scopes', 'text', (column) => column.notNull())
-      .addColumn('tenant_id', 'text')
-      .addColumn('expires_at', 'text')
-      .addColumn('key_hash', 'text', (column) => column.notNull())
-      .addColumn('key_prefix', 'text', (column) => column.notNull())
-      .addColumn('revoked', 'integer', (column) => column.notNull())
-      .addColumn('sequence', 'bigint', (column) => column.notNull())
-      .addColumn('created_at', 'text', (column) => column.notNull())
-      .execute();
-    await createIndex('platform_keys', ['key_hash'], { unique: true });
-    await createIndex('platform_keys', ['platform_id', 'sequence']);
+  createTables({ schema }: Kysely<AccessTables>, createIndex: CreateIndex): Promise<void> {
+    return createAccessTables(schema, createIndex);
   }
 
   async apply(transaction: Kysely<AccessTables>, event: RecordedEvent): Promise<void> {
     const id = streamId(event.stream);
     switch (event.type) {
       case 'platform.created.v1': {
-        const { settings, default_user_id: _, ...data } = event.data as unknown as PlatformEvent['data'];
+        const { settings, default_user_id: _, ...data } = event.data as unknown as PlatformCreated['data'];
         const placed = { id, sequence: Number(event.position), created_at: event.at };
         await transaction
           .insertInto('platforms')
@@ -79,10 +42,30 @@ export class AccessProjection implements Projection<AccessTables> {
           .execute();
         return;
       }
+      case 'platform.updated.v1': {
+        const { settings, ...fields } = event.data as unknown as PlatformUpdated['data'];
+        const changes = { ...fields, ...settings };
+        await transaction.updateTable('platforms').set(changes).where('id', '=', id).execute();
+        return;
+      }
       case 'tenant.created.v1': {
-        const data = event.data as unknown as TenantEvent['data'];
-        const row = { ...data, id, is_default: data.is_default ? 1 : 0 };
-        await transaction.insertInto('tenants').values(row).execute();
+        const { settings = {}, external_id = null, ...data } = event.data as unknown as TenantCreated['data'];
+        const placed = { id, sequence: Number(event.position), created_at: event.at, updated_at: event.at };
+        const flags = { is_default: data.is_default ? 1 : 0 };
+        await transaction
+          .insertInto('tenants')
+          .values({ ...data, ...placed, ...flags, external_id, settings: JSON.stringify(settings) })
+          .execute();
+        return;
+      }
+      case 'tenant.updated.v1': {
+        const { settings, platform_id: _, ...data } = event.data as unknown as TenantUpdated['data'];
+        const changes = { ...data, ...(settings && { settings: JSON.stringify(settings) }) };
+        await transaction
+          .updateTable('tenants')
+          .set({ ...changes, updated_at: event.at })
+          .where('id', '=', id)
+          .execute();
         return;
       }
       case 'account-kit.created.v1': {

@@ -1,18 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { LRUCache } from 'lru-cache';
-import { formatUsd } from '#kernel';
-import {
-  decodeCursor,
-  type Page,
-  type PlatformAccess,
-  PlatformKeys,
-  pageOf,
-  READ_DATABASE,
-  type Scope,
-} from '#platform';
+import { type PlatformAccess, PlatformKeys, READ_DATABASE, type Scope } from '#platform';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
-import type { PlatformResource } from '../http/platform.dto.js';
 import { AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
@@ -44,7 +34,7 @@ const findTenant = (database: ReadDatabase) =>
       .where('platform_id', '=', slot('platformId')),
   );
 
-/** Answers who a platform key stands for, and what platforms there are. */
+/** Answers who a platform key stands for. */
 @Injectable()
 export class Access extends PlatformKeys {
   private readonly findKey: ReturnType<typeof findKey>;
@@ -111,47 +101,7 @@ export class Access extends PlatformKeys {
     return kit !== undefined;
   }
 
-  /** All platforms, newest first: the operator's view. */
-  async listPlatforms(limit: number, cursor?: string): Promise<Page<PlatformResource>> {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
-    const found = await this.platforms()
-      .where('sequence', '<', before)
-      .orderBy('sequence', 'desc')
-      .limit(limit + 1)
-      .execute();
-    const { total } = await this.reader()
-      .selectFrom('platforms')
-      .select((row) => row.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow();
-    const { rows, next } = pageOf(found, limit);
-    return { data: rows.map(platformResource), next_cursor: next, total: Number(total) };
-  }
-
-  async getPlatform(id: string): Promise<PlatformResource | undefined> {
-    const row = await this.platforms().where('id', '=', id).executeTakeFirst();
-    return row && platformResource(row);
-  }
-
-  private platforms() {
-    return this.reader().selectFrom('platforms').selectAll();
-  }
-
   private reader() {
     return this.database.reader<AccessTables>();
   }
-}
-
-function platformResource(row: AccessTables['platforms']): PlatformResource {
-  const budget = row.default_budget_micro_usd;
-  return {
-    id: row.id,
-    name: row.name,
-    settings: {
-      default_budget_usd: budget === null ? null : formatUsd(budget),
-      default_role: row.default_role,
-    },
-    default_tenant_id: row.default_tenant_id,
-    default_account_kit_id: row.default_account_kit_id,
-    created_at: row.created_at,
-  };
 }

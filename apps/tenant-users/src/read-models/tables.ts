@@ -51,7 +51,20 @@ export interface AccessTables {
     sequence: number;
     created_at: string;
   };
-  tenants: { id: string; platform_id: string; name: string; default_user_id: string; is_default: number };
+  tenants: {
+    id: string;
+    platform_id: string;
+    name: string;
+    external_id: string | null;
+    /** JSON object. */
+    settings: string;
+    default_user_id: string;
+    /** 0 or 1. */
+    is_default: number;
+    sequence: number;
+    created_at: string;
+    updated_at: string;
+  };
   account_kits: { id: string; platform_id: string; name: string; is_default: number };
   platform_keys: {
     id: string;

@@ -1,0 +1,32 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { Aggregates } from '#event-store';
+import type { CommandContext } from '#kernel';
+import { type TenantChanges, tenant } from '../domain/tenant.js';
+
+export interface TenantUpdate {
+  platformId: string;
+  tenantId: string;
+  changes: TenantChanges;
+}
+
+/** Answers the position of the tenant's latest event. */
+export class UpdateTenant extends Command<bigint> {
+  constructor(
+    readonly update: TenantUpdate,
+    readonly context: CommandContext,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(UpdateTenant)
+export class UpdateTenantHandler implements ICommandHandler<UpdateTenant> {
+  constructor(private readonly aggregates: Aggregates) {}
+
+  async execute({ update: { platformId, tenantId, changes }, context }: UpdateTenant): Promise<bigint> {
+    const command = { kind: 'update' as const, platform_id: platformId, changes };
+    const options = { context: { ...context, tenantId } };
+    const { position } = await this.aggregates.execute(tenant, tenantId, command, options);
+    return position;
+  }
+}

@@ -1,0 +1,52 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { formatUsd } from '#kernel';
+import { decodeCursor, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import type { ReadDatabase } from '#projections';
+import type { PlatformResource } from '../http/platform.dto.js';
+import type { AccessTables } from './tables.js';
+
+/** Reads platforms: the operator sees all of them. */
+@Injectable()
+export class Platforms {
+  constructor(@Inject(READ_DATABASE) private readonly database: ReadDatabase) {}
+
+  async get(id: string): Promise<PlatformResource | undefined> {
+    const row = await this.platforms().selectAll().where('id', '=', id).executeTakeFirst();
+    return row && resource(row);
+  }
+
+  /** Newest first. */
+  async list({ limit, cursor }: PageQuery): Promise<Page<PlatformResource>> {
+    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
+    const found = await this.platforms()
+      .selectAll()
+      .where('sequence', '<', before)
+      .orderBy('sequence', 'desc')
+      .limit(limit + 1)
+      .execute();
+    const { total } = await this.platforms()
+      .select((row) => row.fn.countAll<number>().as('total'))
+      .executeTakeFirstOrThrow();
+    const { rows, next } = pageOf(found, limit);
+    return { data: rows.map(resource), next_cursor: next, total: Number(total) };
+  }
+
+  private platforms() {
+    return this.database.reader<AccessTables>().selectFrom('platforms');
+  }
+}
+
+function resource(row: AccessTables['platforms']): PlatformResource {
+  const budget = row.default_budget_micro_usd;
+  return {
+    id: row.id,
+    name: row.name,
+    settings: {
+      default_budget_usd: budget === null ? null : formatUsd(budget),
+      default_role: row.default_role,
+    },
+    default_tenant_id: row.default_tenant_id,
+    default_account_kit_id: row.default_account_kit_id,
+    created_at: row.created_at,
+  };
+}
