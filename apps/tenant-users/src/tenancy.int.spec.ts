@@ -353,6 +353,127 @@ describe('platforms, their tenants, kits and keys', () => {
     });
   });
 
+  describe('account kits', () => {
+    const create = async (body: object, by?: By) =>
+      (await call('POST', '/v1/account-kits', { name: 'Pro', ...body }, by)).body;
+    const policy = {
+      budget_usd: '25.00',
+      budget_period: 'none',
+      key_scopes: ['inference'],
+      rate_limits: { requests: { limit: 100, window_seconds: 60 } },
+      allowed_providers: ['github'],
+    };
+    const open = { budget_usd: null, budget_period: 'monthly', key_scopes: null, allowed_providers: null };
+
+    it('given a platform, when kits are created, then they are listed beside the default one', async () => {
+      const platform = await newPlatform();
+      const by = { key: platform.api_key.raw_key };
+      const body = { name: 'Pro', ...policy, budget_usd: 25 };
+      const { status, body: kit, answer } = await call('POST', '/v1/account-kits', body, by);
+      expect(status).toBe(201);
+      expect(answer.headers).toMatchObject({
+        location: `/v1/account-kits/${kit.id}`,
+        'tenantry-position': expect.stringMatching(/^\d+$/),
+      });
+      const at = clock.now().toISOString();
+      const made = { id: expect.any(String), is_default: false, created_at: at, updated_at: at };
+      expect(kit).toEqual({ ...made, name: 'Pro', ...policy });
+      expect((await call('GET', `/v1/account-kits/${kit.id}`, undefined, by)).body).toEqual(kit);
+      const plain = { ...made, ...open, name: 'Plain', rate_limits: {} };
+      expect(await create({ name: 'Plain' }, by)).toEqual(plain);
+      const first = (await call('GET', '/v1/account-kits?limit=2', undefined, by)).body;
+      expect([first.data, first.total]).toEqual([[plain, kit], 3]);
+      const url = `/v1/account-kits?limit=2&cursor=${first.next_cursor}`;
+      expect((await call('GET', url, undefined, by)).body).toEqual({
+        data: [{ ...plain, id: platform.default_account_kit_id, name: 'Default', is_default: true }],
+        next_cursor: null,
+        total: 3,
+      });
+    });
+
+    it('given a kit, when it is patched, then only what is given changes and null clears', async () => {
+      const kit = await create(policy);
+      const url = `/v1/account-kits/${kit.id}`;
+      const rate_limits = { tokens: { limit: 5, window_seconds: 1 } };
+      clock.time += 1_000;
+      const { status, body, answer } = await call('PATCH', url, { rate_limits, key_scopes: null });
+      const updated_at = clock.now().toISOString();
+      expect([status, body]).toEqual([200, { ...kit, rate_limits, key_scopes: null, updated_at }]);
+      expect(answer.headers['tenantry-position']).toMatch(/^\d+$/);
+      expect((await call('PATCH', url, { name: 'Max', budget_usd: null })).body).toEqual({
+        ...body,
+        name: 'Max',
+        budget_usd: null,
+      });
+    });
+
+    it('given a kit in use in any tenant, then it cannot be deleted until the user has another', async () => {
+      const { id: account_kit_id } = await create({});
+      const { id: tenant } = (await call('POST', '/v1/tenants', { name: 'Globex' })).body;
+      const { id } = (await call('POST', '/v1/users', { account_kit_id }, { tenant })).body;
+      const url = `/v1/account-kits/${account_kit_id}`;
+      expect(await said('DELETE', url)).toEqual(refusal(409, 'illegal_state'));
+      const other = (await create({})).id;
+      await call('PATCH', `/v1/users/${id}`, { account_kit_id: other }, { tenant });
+      const { status, answer } = await call('DELETE', url);
+      expect([status, answer.headers['tenantry-position']]).toEqual([204, expect.stringMatching(/^\d+$/)]);
+      for (const method of ['GET', 'DELETE'] as const) {
+        expect(await said(method, url)).toEqual(refusal(404, 'not_found'));
+      }
+      expect(await said('POST', '/v1/users', { account_kit_id })).toEqual(
+        refusal(400, 'invalid_input', 'account_kit_id'),
+      );
+    });
+
+    it('given the default kit, then it can be patched but not deleted', async () => {
+      const platform = await newPlatform();
+      const by = { key: platform.api_key.raw_key };
+      const url = `/v1/account-kits/${platform.default_account_kit_id}`;
+      expect((await call('PATCH', url, { budget_usd: '1' }, by)).body.budget_usd).toBe('1.00');
+      expect(await said('DELETE', url, undefined, by)).toEqual(refusal(409, 'illegal_state'));
+    });
+
+    it("given another platform's kit, then it answers as for one that does not exist", async () => {
+      const { id } = await create({}, { key: foreign });
+      for (const method of ['GET', 'PATCH', 'DELETE'] as const) {
+        const body = method === 'PATCH' ? { name: 'Mine' } : undefined;
+        const answer = await said(method, `/v1/account-kits/${id}`, body);
+        expect(answer).toEqual(refusal(404, 'not_found'));
+        expect(answer).toEqual(await said(method, `/v1/account-kits/${UNKNOWN}`, body));
+      }
+      const giving = (account_kit_id: string) => said('POST', '/v1/users', { account_kit_id });
+      expect(await giving(id)).toEqual(await giving(UNKNOWN));
+    });
+
+    it('given a key without the scope or of one tenant, then it only reads', async () => {
+      const tenant_id = (await call('POST', '/v1/tenants', { name: 'Globex' })).body.id;
+      const { id } = await create({});
+      for (const wanted of [{ scopes: ['tenants:read'] }, { scopes: ['admin'], tenant_id }]) {
+        const by = { key: (await issueKey(wanted)).raw_key };
+        expect((await call('GET', `/v1/account-kits/${id}`, undefined, by)).status).toBe(200);
+        for (const method of ['POST', 'PATCH', 'DELETE'] as const) {
+          const url = `/v1/account-kits${method === 'POST' ? '' : `/${id}`}`;
+          const body = method === 'DELETE' ? undefined : { name: 'x' };
+          expect(await said(method, url, body, by)).toEqual(refusal(403, 'forbidden'));
+        }
+      }
+    });
+
+    it.each([
+      ['name', {}],
+      ['budget_usd', { name: 'x', budget_usd: '1.0000001' }],
+      ['budget_period', { name: 'x', budget_period: 'weekly' }],
+      ['key_scopes', { name: 'x', key_scopes: ['a b'] }],
+      ['rate_limits', { name: 'x', rate_limits: [] }],
+      ['rate_limits', { name: 'x', rate_limits: { requests: { limit: 0, window_seconds: 60 } } }],
+      ['rate_limits', { name: 'x', rate_limits: { requests: { limit: 1, window_seconds: 60, more: 1 } } }],
+      ['allowed_providers', { name: 'x', allowed_providers: 'github' }],
+      ['is_default', { name: 'x', is_default: true }],
+    ])('given a bad %s, when a kit is created, then 400 names it', async (field, body) => {
+      expect(await said('POST', '/v1/account-kits', body)).toEqual(refusal(400, 'invalid_input', field));
+    });
+  });
+
   it('given the first key was revoked, when the service starts again, then it says nothing of it', async () => {
     const bootstrap = app.get(Bootstrap);
     const key = (await bootstrap.run())?.platformKey;

@@ -4,16 +4,20 @@ import { TOPICS } from '#contracts';
 import type { ConsumerOptions } from '#message-bus';
 import { PlatformKeys, ReadModels, UserDirectory } from '#platform';
 import { BlindIndexes } from './commands/blind-indexes.js';
+import { CreateAccountKitHandler } from './commands/create-account-kit.js';
 import { CreatePlatformHandler } from './commands/create-platform.js';
 import { CreateTenantHandler } from './commands/create-tenant.js';
 import { CreateTenantUserHandler } from './commands/create-tenant-user.js';
+import { DeleteAccountKitHandler } from './commands/delete-account-kit.js';
 import { DeleteTenantUserHandler } from './commands/delete-tenant-user.js';
 import { IssuePlatformKeyHandler } from './commands/issue-platform-key.js';
 import { RevokePlatformKeyHandler } from './commands/revoke-platform-key.js';
+import { UpdateAccountKitHandler } from './commands/update-account-kit.js';
 import { UpdatePlatformHandler } from './commands/update-platform.js';
 import { UpdateTenantHandler } from './commands/update-tenant.js';
 import { UpdateTenantUserHandler } from './commands/update-tenant-user.js';
 import { UserIds } from './commands/user-ids.js';
+import { AccountKitsController } from './http/account-kits.controller.js';
 import { PlatformKeysController } from './http/platform-keys.controller.js';
 import { PlatformsController } from './http/platforms.controller.js';
 import { TenantUsersController } from './http/tenant-users.controller.js';
@@ -27,6 +31,7 @@ import { Provisioning } from './policies/provisioning.js';
 import { UserDeletionProcess } from './policies/user-deletion.js';
 import { Access } from './read-models/access.js';
 import { AccessProjection } from './read-models/access.projection.js';
+import { AccountKits } from './read-models/account-kits.js';
 import { Deletions, DeletionsProjection } from './read-models/deletions.js';
 import { PlatformKeyRegistry } from './read-models/platform-keys.js';
 import { Platforms } from './read-models/platforms.js';
@@ -50,6 +55,7 @@ export const tenantUsersConsumer: ConsumerOptions = {
     PlatformsController,
     PlatformKeysController,
     TenantsController,
+    AccountKitsController,
     CascadeController,
   ],
   providers: [
@@ -57,6 +63,9 @@ export const tenantUsersConsumer: ConsumerOptions = {
     UpdatePlatformHandler,
     CreateTenantHandler,
     UpdateTenantHandler,
+    CreateAccountKitHandler,
+    UpdateAccountKitHandler,
+    DeleteAccountKitHandler,
     IssuePlatformKeyHandler,
     RevokePlatformKeyHandler,
     CreateTenantUserHandler,
@@ -69,6 +78,7 @@ export const tenantUsersConsumer: ConsumerOptions = {
     PlatformKeyRegistry,
     Platforms,
     Tenants,
+    AccountKits,
     Users,
     UserFilters,
     UserHistory,

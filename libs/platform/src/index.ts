@@ -19,6 +19,7 @@ export {
   MetadataField,
   PhoneField,
   QueryMapField,
+  RateLimitsField,
   TextField,
   TextListField,
   TimeField,

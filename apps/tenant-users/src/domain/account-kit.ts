@@ -1,19 +1,89 @@
-import type { Decider, DomainEvent } from '#kernel';
+import { type Decider, type DomainEvent, illegalState, notFound } from '#kernel';
+import { differing } from './differing.js';
 
-export type AccountKitEvent = DomainEvent<
+export const BUDGET_PERIODS = ['monthly', 'none'] as const;
+export type BudgetPeriod = (typeof BUDGET_PERIODS)[number];
+
+export interface RateLimit {
+  /** Units that a window allows. */
+  limit: number;
+  window_seconds: number;
+}
+
+/** What a kit lays down for its users. */
+export interface KitPolicy {
+  /** Micro-USD; null for the platform's default. */
+  budget_micro_usd: number | null;
+  budget_period: BudgetPeriod;
+  /** The scopes that keys may have; null for any. */
+  key_scopes: string[] | null;
+  rate_limits: { [name: string]: RateLimit };
+  /** The providers that may be connected; null for any. */
+  allowed_providers: string[] | null;
+}
+
+export const OPEN_POLICY: KitPolicy = {
+  budget_micro_usd: null,
+  budget_period: 'monthly',
+  key_scopes: null,
+  rate_limits: {},
+  allowed_providers: null,
+};
+
+/** What of the policy is absent is as in `OPEN_POLICY`. */
+export type AccountKitCreated = DomainEvent<
   'account-kit.created.v1',
-  { platform_id: string; name: string; is_default: boolean }
+  { platform_id: string; name: string; is_default: boolean } & Partial<KitPolicy>
 >;
 
-export type AccountKitState = { lifecycle: 'absent' } | ({ lifecycle: 'alive' } & AccountKitEvent['data']);
+/** What a patch may name; lists and rate limits are replaced as a whole. */
+export type KitChanges = Partial<KitPolicy & { name: string }>;
 
-export type AccountKitCommand = { kind: 'create' } & AccountKitEvent['data'];
+/** Holds only what changed. */
+export type AccountKitUpdated = DomainEvent<'account-kit.updated.v1', KitChanges & { platform_id: string }>;
+
+export type AccountKitDeleted = DomainEvent<'account-kit.deleted.v1', { platform_id: string }>;
+
+export type AccountKitEvent = AccountKitCreated | AccountKitUpdated | AccountKitDeleted;
+
+export type AccountKitState =
+  | { lifecycle: 'absent' }
+  | ({ lifecycle: 'alive' | 'deleted' } & KitPolicy & AccountKitCreated['data']);
+
+export type AccountKitCommand =
+  | ({ kind: 'create' } & AccountKitCreated['data'])
+  | { kind: 'update'; platform_id: string; changes: KitChanges }
+  | { kind: 'delete'; platform_id: string; in_use: boolean };
 
 /** The named policy that governs users. Creating it again under the same id changes nothing. */
 export const accountKit: Decider<AccountKitState, AccountKitCommand, AccountKitEvent> = {
   category: 'accountKit',
   initialState: { lifecycle: 'absent' },
-  decide: ({ kind: _, ...data }, state) =>
-    state.lifecycle === 'alive' ? [] : [{ type: 'account-kit.created.v1', data }],
-  evolve: (_, event) => ({ lifecycle: 'alive', ...event.data }),
+
+  decide(command, state) {
+    if (command.kind === 'create') {
+      const { kind: _, ...data } = command;
+      return state.lifecycle === 'absent' ? [{ type: 'account-kit.created.v1', data }] : [];
+    }
+    const { platform_id } = command;
+    if (state.lifecycle !== 'alive' || state.platform_id !== platform_id) throw notFound('account kit');
+    if (command.kind === 'update') {
+      const data = differing(command.changes, state);
+      return Object.keys(data).length > 0
+        ? [{ type: 'account-kit.updated.v1', data: { platform_id, ...data } }]
+        : [];
+    }
+    if (state.is_default) throw illegalState("the platform's default account kit cannot be deleted");
+    if (command.in_use) throw illegalState('this account kit is in use');
+    return [{ type: 'account-kit.deleted.v1', data: { platform_id } }];
+  },
+
+  evolve(state, event) {
+    if (event.type === 'account-kit.created.v1') {
+      return { lifecycle: 'alive', ...OPEN_POLICY, ...event.data };
+    }
+    if (state.lifecycle === 'absent') throw new Error(`${event.type} without an account kit`);
+    if (event.type === 'account-kit.deleted.v1') return { ...state, lifecycle: 'deleted' };
+    return { ...state, ...event.data };
+  },
 };

@@ -2,7 +2,12 @@ import { Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { type RecordedEvent, streamId } from '#kernel';
 import type { CreateIndex, Projection } from '#projections';
-import type { AccountKitEvent } from '../domain/account-kit.js';
+import {
+  type AccountKitCreated,
+  type AccountKitUpdated,
+  type KitPolicy,
+  OPEN_POLICY,
+} from '../domain/account-kit.js';
 import type { PlatformCreated, PlatformUpdated } from '../domain/platform.js';
 import type { PlatformKeyIssued } from '../domain/platform-key.js';
 import type { TenantCreated, TenantUpdated } from '../domain/tenant.js';
@@ -69,11 +74,21 @@ export class AccessProjection implements Projection<AccessTables> {
         return;
       }
       case 'account-kit.created.v1': {
-        const data = event.data as unknown as AccountKitEvent['data'];
-        const row = { ...data, id, is_default: data.is_default ? 1 : 0 };
-        await transaction.insertInto('account_kits').values(row).execute();
+        const data = event.data as unknown as AccountKitCreated['data'];
+        const { platform_id, name, is_default, ...given } = data;
+        const placed = { id, sequence: Number(event.position), created_at: event.at, updated_at: event.at };
+        const policy = JSON.stringify({ ...OPEN_POLICY, ...given });
+        await transaction
+          .insertInto('account_kits')
+          .values({ ...placed, platform_id, name, is_default: is_default ? 1 : 0, policy })
+          .execute();
         return;
       }
+      case 'account-kit.updated.v1':
+        return updateKit(transaction, event);
+      case 'account-kit.deleted.v1':
+        await transaction.deleteFrom('account_kits').where('id', '=', id).execute();
+        return;
       case 'platform-key.issued.v1': {
         const { scopes, ...data } = event.data as unknown as PlatformKeyIssued['data'];
         const placed = { id, sequence: Number(event.position), created_at: event.at };
@@ -90,4 +105,21 @@ export class AccessProjection implements Projection<AccessTables> {
         throw new Error(`${event.type} is not known to ${this.name}`);
     }
   }
+}
+
+async function updateKit(transaction: Kysely<AccessTables>, event: RecordedEvent): Promise<void> {
+  const id = streamId(event.stream);
+  const data = event.data as unknown as AccountKitUpdated['data'];
+  const row = await transaction
+    .selectFrom('account_kits')
+    .select(['name', 'policy'])
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
+  const { platform_id: _, name = row.name, ...given } = data;
+  const policy = JSON.stringify({ ...(JSON.parse(row.policy) as KitPolicy), ...given });
+  await transaction
+    .updateTable('account_kits')
+    .set({ name, policy, updated_at: event.at })
+    .where('id', '=', id)
+    .execute();
 }

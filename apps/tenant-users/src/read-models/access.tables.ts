@@ -34,8 +34,12 @@ export async function createAccessTables(schema: SchemaModule, createIndex: Crea
     .addColumn('platform_id', 'text', (column) => column.notNull())
     .addColumn('name', 'text', (column) => column.notNull())
     .addColumn('is_default', 'integer', (column) => column.notNull())
+    .addColumn('policy', 'text', (column) => column.notNull())
+    .addColumn('sequence', 'bigint', (column) => column.notNull())
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('updated_at', 'text', (column) => column.notNull())
     .execute();
-  await createIndex('account_kits', ['platform_id']);
+  await createIndex('account_kits', ['platform_id', 'sequence']);
   await schema
     .createTable('platform_keys')
     .addColumn('id', 'text', (column) => column.primaryKey())

@@ -65,7 +65,18 @@ export interface AccessTables {
     created_at: string;
     updated_at: string;
   };
-  account_kits: { id: string; platform_id: string; name: string; is_default: number };
+  account_kits: {
+    id: string;
+    platform_id: string;
+    name: string;
+    /** 0 or 1. */
+    is_default: number;
+    /** JSON object: all of a KitPolicy. */
+    policy: string;
+    sequence: number;
+    created_at: string;
+    updated_at: string;
+  };
   platform_keys: {
     id: string;
     platform_id: string;

@@ -53,9 +53,11 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       .execute();
     await createIndex('users', ['tenant_id', 'sequence']);
     await createIndex('users', ['tenant_id', 'external_id_index']);
-    for (const column of ['email_index', 'status', 'role', 'account_kit_id']) {
+    for (const column of ['email_index', 'status', 'role']) {
       await createIndex('users', ['tenant_id', column, 'sequence']);
     }
+    // The kit comes first, so that the index also tells whether a kit is in use in any tenant.
+    await createIndex('users', ['account_kit_id', 'tenant_id', 'sequence']);
     await schema.schema
       .createTable('user_tags')
       .addColumn('tenant_id', 'text', (column) => column.notNull())

@@ -59,6 +59,12 @@ export class Users extends UserDirectory {
     return row && { status: row.status, accountKitId: row.account_kit_id };
   }
 
+  /** Whether any user of any tenant is governed by this kit. */
+  async haveAccountKit(kitId: string): Promise<boolean> {
+    const users = this.reader().selectFrom('users').select('id').where('account_kit_id', '=', kitId);
+    return (await users.limit(1).executeTakeFirst()) !== undefined;
+  }
+
   async list(tenantId: string, { limit, cursor, order, filter }: ListUsers): Promise<Page<UserResource>> {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, order);
     const wanted = await planned(this.reader(), this.filters.of(tenantId, filter));

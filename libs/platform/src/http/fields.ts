@@ -198,6 +198,53 @@ function isTime(value: unknown): boolean {
   return !Number.isNaN(time) && new Date(time).toISOString().slice(0, 19) === value.slice(0, 19);
 }
 
+const RATE_LIMIT_NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$/;
+const MAX_RATE_LIMITS = 50;
+const MAX_RATE = 1_000_000_000;
+const MAX_WINDOW_SECONDS = 31_536_000;
+
+const isCount = (value: unknown, max: number): boolean =>
+  Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max;
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function isRateLimit([name, value]: [string, unknown]): boolean {
+  if (name in Object.prototype || !RATE_LIMIT_NAME.test(name) || !isObject(value)) return false;
+  const { limit, window_seconds, ...rest } = value;
+  return (
+    isCount(limit, MAX_RATE) && isCount(window_seconds, MAX_WINDOW_SECONDS) && Object.keys(rest).length === 0
+  );
+}
+
+/** Rate limits by name: `{requests: {limit: 100, window_seconds: 60}}`. */
+export const RateLimitsField = (options: FieldOptions): PropertyDecorator =>
+  field(
+    { example: { requests: { limit: 100, window_seconds: 60 } }, ...options },
+    {
+      type: 'object',
+      additionalProperties: {
+        type: 'object',
+        properties: {
+          limit: { type: 'integer', minimum: 1, maximum: MAX_RATE },
+          window_seconds: { type: 'integer', minimum: 1, maximum: MAX_WINDOW_SECONDS },
+        },
+        required: ['limit', 'window_seconds'],
+        additionalProperties: false,
+      },
+      maxProperties: MAX_RATE_LIMITS,
+    },
+    rule('must be an object', isObject),
+    rule(
+      `must hold at most ${MAX_RATE_LIMITS} entries`,
+      (value) => Object.keys(value as object).length <= MAX_RATE_LIMITS,
+    ),
+    rule(
+      'must map names to a limit and window_seconds, both whole numbers above 0 and nothing else',
+      (value) => Object.entries(value as object).every(isRateLimit),
+    ),
+  );
+
 const METADATA_MAX_BYTES = 16 * 1024;
 const METADATA_MAX_DEPTH = 8;
 
@@ -206,10 +253,7 @@ export const MetadataField = (options: FieldOptions): PropertyDecorator =>
   field(
     { example: { plan: 'pro' }, ...options },
     { type: 'object', additionalProperties: true },
-    rule(
-      'must be an object',
-      (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-    ),
+    rule('must be an object', isObject),
     rule(`${TOO_LARGE}: at most ${METADATA_MAX_DEPTH} levels`, (value) =>
       depthWithin(value, METADATA_MAX_DEPTH),
     ),

@@ -1,0 +1,38 @@
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { Aggregates } from '#event-store';
+import { type CommandContext, newId } from '#kernel';
+import { accountKit, type KitPolicy } from '../domain/account-kit.js';
+
+export interface NewAccountKit {
+  platformId: string;
+  name: string;
+  policy: KitPolicy;
+}
+
+export interface CreatedAccountKit {
+  id: string;
+  position: bigint;
+}
+
+export class CreateAccountKit extends Command<CreatedAccountKit> {
+  constructor(
+    readonly kit: NewAccountKit,
+    readonly context: CommandContext,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(CreateAccountKit)
+export class CreateAccountKitHandler implements ICommandHandler<CreateAccountKit> {
+  constructor(private readonly aggregates: Aggregates) {}
+
+  async execute({ kit, context }: CreateAccountKit): Promise<CreatedAccountKit> {
+    const id = newId();
+    const { platformId, name, policy } = kit;
+    const data = { platform_id: platformId, name, is_default: false, ...policy };
+    const command = { kind: 'create' as const, ...data };
+    const { position } = await this.aggregates.execute(accountKit, id, command, { context, expectNew: true });
+    return { id, position };
+  }
+}

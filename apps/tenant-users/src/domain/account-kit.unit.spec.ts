@@ -1,0 +1,75 @@
+import { describe, it } from '@jest/globals';
+import { given } from '#testing';
+import { type AccountKitEvent, accountKit, type KitChanges } from './account-kit.js';
+
+const data = {
+  platform_id: 'platform-1',
+  name: 'Pro',
+  is_default: false,
+  budget_micro_usd: 5_000_000,
+  rate_limits: { requests: { limit: 10, window_seconds: 60 } },
+};
+const created: AccountKitEvent = { type: 'account-kit.created.v1', data };
+const createdDefault: AccountKitEvent = { ...created, data: { ...data, is_default: true } };
+const deleted: AccountKitEvent = { type: 'account-kit.deleted.v1', data: { platform_id: 'platform-1' } };
+const updated = (changes: KitChanges): AccountKitEvent => ({
+  type: 'account-kit.updated.v1',
+  data: { platform_id: 'platform-1', ...changes },
+});
+const create = { kind: 'create', ...data } as const;
+const update = (changes: KitChanges, platform_id = 'platform-1') =>
+  ({ kind: 'update', platform_id, changes }) as const;
+const remove = (in_use = false, platform_id = 'platform-1') =>
+  ({ kind: 'delete', platform_id, in_use }) as const;
+
+describe('an account kit', () => {
+  it('given nothing, is created; given the kit, changes nothing when it is created again', () => {
+    given(accountKit, []).when(create).then([created]);
+    given(accountKit, [created]).when(create).then([]);
+    given(accountKit, [created, deleted]).when(create).then([]);
+  });
+
+  it('given changes, records only what changes', () => {
+    given(accountKit, [created])
+      .when(update({ name: 'Pro', budget_micro_usd: null, key_scopes: ['inference'] }))
+      .then([updated({ budget_micro_usd: null, key_scopes: ['inference'] })]);
+  });
+
+  it('given other rate limits, replaces them as a whole', () => {
+    const rate_limits = { tokens: { limit: 5, window_seconds: 1 } };
+    given(accountKit, [created])
+      .when(update({ rate_limits }))
+      .then([updated({ rate_limits })]);
+    given(accountKit, [created, updated({ rate_limits })])
+      .when(update({ rate_limits }))
+      .then([]);
+  });
+
+  it('given what it lays down without being told, changes nothing', () => {
+    given(accountKit, [created])
+      .when(update({ budget_period: 'monthly', key_scopes: null, allowed_providers: null }))
+      .then([]);
+  });
+
+  it('given no user, is deleted', () => {
+    given(accountKit, [created]).when(remove()).then([deleted]);
+  });
+
+  it('given a user, or as the default one, refuses to be deleted', () => {
+    given(accountKit, [created]).when(remove(true)).thenRefused('illegal_state');
+    given(accountKit, [createdDefault]).when(remove()).thenRefused('illegal_state');
+  });
+
+  it('given no kit, a deleted one or one of another platform, answers not_found', () => {
+    for (const past of [[], [created, deleted]]) {
+      given(accountKit, past)
+        .when(update({ name: 'x' }))
+        .thenRefused('not_found');
+      given(accountKit, past).when(remove(true)).thenRefused('not_found');
+    }
+    given(accountKit, [created])
+      .when(update({ name: 'x' }, 'platform-2'))
+      .thenRefused('not_found');
+    given(accountKit, [created]).when(remove(true, 'platform-2')).thenRefused('not_found');
+  });
+});

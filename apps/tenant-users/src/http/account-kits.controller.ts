@@ -1,0 +1,130 @@
+import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { type CommandContext, notFound, parseUsd } from '#kernel';
+import {
+  CurrentAccess,
+  CurrentContext,
+  IdParam,
+  NoQuery,
+  PageQuery,
+  type PlatformAccess,
+  Position,
+  RequireScope,
+} from '#platform';
+import { CreateAccountKit } from '../commands/create-account-kit.js';
+import { DeleteAccountKit } from '../commands/delete-account-kit.js';
+import { UpdateAccountKit } from '../commands/update-account-kit.js';
+import { type KitChanges, OPEN_POLICY } from '../domain/account-kit.js';
+import { ACCESS } from '../read-models/access.projection.js';
+import { AccountKits } from '../read-models/account-kits.js';
+import {
+  AccountKitPage,
+  AccountKitResource,
+  CreateAccountKitBody,
+  UpdateAccountKitBody,
+} from './account-kit.dto.js';
+import { requirePlatformWide } from './platform-wide.js';
+
+/** The platform's kits hold for all of its tenants, so a key that is restricted to one only reads them. */
+@ApiTags('Account kits')
+@Controller('v1/account-kits')
+export class AccountKitsController {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly kits: AccountKits,
+    private readonly position: Position,
+  ) {}
+
+  @Post()
+  @RequireScope('tenants:write')
+  @ApiCreatedResponse({ type: AccountKitResource })
+  async create(
+    @Body() body: CreateAccountKitBody,
+    @Query() _query: NoQuery,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<AccountKitResource> {
+    requirePlatformWide(access);
+    const { platformId } = access;
+    const { name = body.name, ...given } = changesOf(body);
+    const wanted = { platformId, name, policy: { ...OPEN_POLICY, ...given } };
+    const { id, position } = await this.commands.execute(new CreateAccountKit(wanted, context));
+    await this.position.settle(reply, position, ACCESS);
+    reply.header('location', `/v1/account-kits/${id}`);
+    return this.kit(platformId, id);
+  }
+
+  /** Newest first. */
+  @Get()
+  @RequireScope('tenants:read')
+  @ApiOkResponse({ type: AccountKitPage })
+  list(@Query() page: PageQuery, @CurrentAccess() access: PlatformAccess): Promise<AccountKitPage> {
+    return this.kits.list(access.platformId, page);
+  }
+
+  @Get(':id')
+  @RequireScope('tenants:read')
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: AccountKitResource })
+  get(
+    @IdParam('id') id: string,
+    @Query() _query: NoQuery,
+    @CurrentAccess() access: PlatformAccess,
+  ): Promise<AccountKitResource> {
+    return this.kit(access.platformId, id);
+  }
+
+  @Patch(':id')
+  @RequireScope('tenants:write')
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: AccountKitResource })
+  async update(
+    @IdParam('id') kitId: string,
+    @Body() body: UpdateAccountKitBody,
+    @Query() _query: NoQuery,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<AccountKitResource> {
+    requirePlatformWide(access);
+    const { platformId } = access;
+    const update = { platformId, kitId, changes: changesOf(body) };
+    const position = await this.commands.execute(new UpdateAccountKit(update, context));
+    await this.position.settle(reply, position, ACCESS);
+    return this.kit(platformId, kitId);
+  }
+
+  /** Refused with `illegal_state` for the default kit, and while a user has it. */
+  @Delete(':id')
+  @HttpCode(204)
+  @RequireScope('tenants:write')
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiNoContentResponse()
+  async delete(
+    @IdParam('id') kitId: string,
+    @Query() _query: NoQuery,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    requirePlatformWide(access);
+    const deletion = { platformId: access.platformId, kitId };
+    const position = await this.commands.execute(new DeleteAccountKit(deletion, context));
+    await this.position.settle(reply, position, ACCESS);
+  }
+
+  private async kit(platformId: string, id: string): Promise<AccountKitResource> {
+    const found = await this.kits.get(platformId, id);
+    if (!found) throw notFound('account kit');
+    return found;
+  }
+}
+
+/** What the body names. */
+function changesOf({ budget_usd: budget, ...rest }: UpdateAccountKitBody): KitChanges {
+  if (budget === undefined) return rest;
+  return { ...rest, budget_micro_usd: budget === null ? null : parseUsd(budget, 'budget_usd') };
+}
