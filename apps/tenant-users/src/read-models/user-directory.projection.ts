@@ -23,7 +23,7 @@ export const USER_DIRECTORY = 'user-directory';
 @Injectable()
 export class UserDirectoryProjection implements Projection<UserDirectoryTables> {
   readonly name = USER_DIRECTORY;
-  readonly version = 2;
+  readonly version = 3;
   readonly categories = ['tenantUser'];
   readonly tables = ['users', 'user_tags', 'user_counts'] as const;
 
