@@ -16,8 +16,9 @@ async function main(): Promise<void> {
   // From here on a signal is heeded, also one that comes while the service starts.
   const closed = closeOnSignal(app);
   await startFollowing(app);
-  const url = await listen(app, settings);
+  // Before it listens, so that whoever finds it ready finds the first platform's key at work.
   const firstStart = await app.get(Bootstrap).run();
+  const url = await listen(app, settings);
   console.log(greeting(url, settings, firstStart));
   await closed;
 }
