@@ -9,6 +9,8 @@ import { table, withRatios } from './report.mjs';
 import { ECHO, newUser, SCENARIOS } from './scenarios.mjs';
 import { post, startEcho, startService } from './servers.mjs';
 
+const names = (results) => results.map(({ scenario }) => scenario).join(', ');
+
 const PROFILES = 'dist/profiles';
 const PREPARED_AT_ONCE = 32;
 
@@ -40,8 +42,6 @@ async function run(options) {
   const failed = results.filter(({ not_2xx }) => not_2xx > 0);
   if (failed.length > 0) fail(`answers other than 2xx: ${names(failed)}`);
 }
-
-const names = (results) => results.map(({ scenario }) => scenario).join(', ');
 
 function fail(reason) {
   console.error(`FAILED: ${reason}`);

@@ -1,7 +1,6 @@
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import { type HmacKey, hmacKey, hmacSha256 } from './hmac.js';
 
-/** From raw bytes Node makes an HMAC about four times slower than from a KeyObject. */
-const keyObjects = new WeakMap<Uint8Array, KeyObject>();
+const laidOut = new WeakMap<Uint8Array, HmacKey>();
 
 /**
  * HMAC-SHA-256 (RFC 2104) of the parts: a stand-in for a value that must not be stored, to look it up by or to
@@ -11,13 +10,13 @@ const keyObjects = new WeakMap<Uint8Array, KeyObject>();
  */
 export function blindIndex(secret: Uint8Array, ...parts: string[]): Buffer {
   const message = parts.map((part) => `${part.length}:${part}`).join('');
-  return createHmac('sha256', keyObjectOf(secret)).update(message, 'utf16le').digest();
+  return hmacSha256(keyOf(secret), Buffer.from(message, 'utf16le'));
 }
 
-function keyObjectOf(secret: Uint8Array): KeyObject {
-  const known = keyObjects.get(secret);
+function keyOf(secret: Uint8Array): HmacKey {
+  const known = laidOut.get(secret);
   if (known) return known;
-  const made = createSecretKey(secret);
-  keyObjects.set(secret, made);
+  const made = hmacKey(secret);
+  laidOut.set(secret, made);
   return made;
 }

@@ -1,13 +1,14 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { illegalState, type JsonObject } from '#kernel';
 import { decrypt, encrypt, IV_BYTES } from './aes-gcm.js';
+import { type HmacKey, hmacKey, hmacSha256 } from './hmac.js';
 import type { SubjectKeyStore } from './subject-keys.js';
 
 const PREFIX = 'v1.';
 
 interface SealingKeys {
   encryption: KeyObject;
-  iv: KeyObject;
+  iv: HmacKey;
   /** The value that was opened last: hot subjects are read again and again. */
   opened?: { sealed: string; context: string; value: JsonObject };
 }
@@ -20,7 +21,7 @@ function deriveKeys(subjectKey: Uint8Array): SealingKeys {
   const derived = createHmac('sha512', createSecretKey(subjectKey)).update('tenantry seal v1\x01').digest();
   return {
     encryption: createSecretKey(derived.subarray(0, 32)),
-    iv: createSecretKey(derived.subarray(32)),
+    iv: hmacKey(derived.subarray(32)),
   };
 }
 
@@ -51,12 +52,13 @@ export class Sealer {
     const keys = await this.#find(keyId);
     if (!keys) throw illegalState('the personal data key is destroyed');
     const plaintext = Buffer.from(JSON.stringify(value));
-    const iv = createHmac('sha256', keys.iv)
-      .update(`${context.length}:${context}`)
-      .update(plaintext)
-      .digest()
-      .subarray(0, IV_BYTES);
-    return `${PREFIX}${keyId}.${encrypt(keys.encryption, iv, context, plaintext).toString('base64url')}`;
+    const named = Buffer.concat([Buffer.from(`${context.length}:${context}`), plaintext]);
+    const iv = hmacSha256(keys.iv, named).subarray(0, IV_BYTES);
+    const bytes = encrypt(keys.encryption, iv, context, plaintext);
+    const sealed = `${PREFIX}${keyId}.${bytes.toString('base64url')}`;
+    // What was just written is read next, by whoever wrote it.
+    keys.opened = { sealed, context, value: JSON.parse(plaintext.toString()) as JsonObject };
+    return sealed;
   }
 
   /**

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { invalidInput } from '#kernel';
 
 /** A body that may hold a number with more digits, or a larger exponent, than a double takes. */
-const LONG_NUMBER = /\d{16}|\d[eE][+-]?\d{2}/;
+const LONG_NUMBER = /(?:^|[:[,])\s*-?(?:[\d.]{16}|[\d.]+[eE])/;
 const NUMBER = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
 /** JSON is the only type of body. An empty one is no body: many clients name a type that they don't send. */
