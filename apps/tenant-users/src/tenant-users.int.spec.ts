@@ -99,6 +99,18 @@ describe('the tenant-users service', () => {
     expect(refusal.body).toMatchObject({ code: 'invalid_input', errors: [{ field }] });
   });
 
+  it.each([
+    ['users:read', 200],
+    ['audit:read', 200],
+    ['users:write', 403],
+  ])('given a key with %s alone, when it asks for a receipt, then %d', async (scope, status) => {
+    const user = await call('POST', '/v1/users', {});
+    await call('DELETE', `/v1/users/${user.body.id}`);
+    const issued = await call('POST', '/v1/platform-keys', { name: 'Key', scopes: [scope] });
+    const receipt = await call('GET', `/v1/users/${user.body.id}/deletion`, undefined, issued.body.raw_key);
+    expect(receipt.status).toBe(status);
+  });
+
   describe('lists', () => {
     let by: string;
     const ids: Record<string, string> = {};

@@ -160,8 +160,9 @@ export class TenantUsersController {
     return this.receipt(tenantId, userId);
   }
 
+  /** The receipt; auditors may read it too. */
   @Get(':id/deletion')
-  @RequireScope('users:read')
+  @RequireScope('users:read', 'audit:read')
   @ById()
   @ApiOkResponse({ type: DeletionResource })
   deletion(@UserId() userId: string, @CurrentAccess() access: PlatformAccess): Promise<DeletionResource> {

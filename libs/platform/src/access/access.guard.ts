@@ -12,15 +12,17 @@ import { type Caller, PlatformKeys, type Scope } from './caller.js';
 
 interface Requirement {
   scope: Scope | undefined;
+  /** Another scope that will do as well. */
+  orScope?: Scope | undefined;
   root: boolean;
 }
 
 const REQUIREMENT = Symbol('access requirement');
 const PUBLIC: Requirement = { scope: undefined, root: false };
 
-/** The route needs a platform key with this scope (or `admin`). */
-export const RequireScope = (scope: Scope): MethodDecorator & ClassDecorator =>
-  requirement({ scope, root: false });
+/** The route needs a platform key with this scope, or the other one, or `admin`. */
+export const RequireScope = (scope: Scope, orScope?: Scope): MethodDecorator & ClassDecorator =>
+  requirement({ scope, orScope, root: false });
 
 /** The route is the operator's: only the root key may call it. */
 export const RequireRoot = (): MethodDecorator & ClassDecorator =>
@@ -87,7 +89,7 @@ export class AccessGuard implements CanActivate {
     if (access === 'no_tenant') throw notFound('tenant');
     if (access.expiresAt !== null && Date.parse(access.expiresAt) <= this.clock.now().getTime())
       throw unauthorized();
-    if (!access.scopes.includes(needed.scope) && !access.scopes.includes('admin')) {
+    if (!access.scopes.some((held) => held === needed.scope || held === needed.orScope || held === 'admin')) {
       throw lacksScope(needed.scope);
     }
     return { actor: { type: 'platform_key', id: access.keyId }, requestId: request.id, access };
