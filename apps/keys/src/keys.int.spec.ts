@@ -42,6 +42,12 @@ let confirmation = Promise.withResolvers<void>();
 
 const TEST = Symbol('test');
 
+class KnownUsers extends UserDirectory {
+  async find(tenantId: string, userId: string): Promise<KnownUser | undefined> {
+    return users.get(`${tenantId}/${userId}`);
+  }
+}
+
 @Controller()
 class ConfirmationsController {
   @EventPattern<string>(MESSAGE_TYPES.participantConfirmed, TEST)
@@ -59,10 +65,7 @@ class ConfirmationsController {
       provide: PlatformKeys,
       useValue: { resolve: async (keyHash: string) => platforms.get(keyHash) ?? 'unknown' },
     },
-    {
-      provide: UserDirectory,
-      useValue: { find: async (tenantId: string, userId: string) => users.get(`${tenantId}/${userId}`) },
-    },
+    { provide: UserDirectory, useClass: KnownUsers },
   ],
   exports: [PlatformKeys, UserDirectory],
 })

@@ -1,8 +1,8 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { type Clock, illegalState, isTenantryError, systemClock } from '#kernel';
 import { decrypt, encrypt, IV_BYTES } from './aes-gcm.js';
 import { KeyFile, type KeyRow } from './key-file.js';
-import { LruMap } from './lru-map.js';
 import type { SubjectKeyStore } from './subject-keys.js';
 
 const KEY_BYTES = 32;
@@ -36,7 +36,7 @@ export class SqliteKeyStore implements SubjectKeyStore {
   readonly #masterKey: KeyObject;
   readonly #poolSize: number;
   readonly #clock: Clock;
-  readonly #recent = new LruMap<string, Uint8Array>(KEYS_IN_MEMORY);
+  readonly #recent = new LRUCache<string, Uint8Array>({ max: KEYS_IN_MEMORY });
   readonly #secrets = new Map<string, Uint8Array>();
   #pool: { id: string; key: Uint8Array }[] = [];
   #scheduledRefill: NodeJS.Immediate | undefined;

@@ -6,7 +6,6 @@ import { type CommandContext, formatUsd, illegalState, notFound, parseUsd } from
 import {
   CurrentAccess,
   CurrentContext,
-  type KnownUser,
   PageQuery,
   type PlatformAccess,
   Position,
@@ -51,7 +50,7 @@ export class BudgetsController {
     @CurrentContext() context: CommandContext,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BudgetResource> {
-    await this.user(access, userId);
+    await this.users.require(access.tenant.id, userId);
     const limit = parseUsd(body.limit_usd, 'limit_usd');
     const { platformId, tenant } = access;
     const terms = { platformId, tenantId: tenant.id, userId, limit, period: body.period };
@@ -65,7 +64,7 @@ export class BudgetsController {
   @OfUser()
   @ApiOkResponse({ type: BudgetResource })
   async get(@UserId() userId: string, @CurrentAccess() access: PlatformAccess): Promise<BudgetResource> {
-    await this.user(access, userId);
+    await this.users.require(access.tenant.id, userId);
     const found = await this.budgets.get(access.tenant.id, userId);
     if (!found) throw notFound('budget');
     return found;
@@ -83,7 +82,7 @@ export class BudgetsController {
     @CurrentContext() context: CommandContext,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TransactionResource> {
-    const user = await this.user(access, userId);
+    const user = await this.users.require(access.tenant.id, userId);
     if (user.status !== 'active') throw illegalState("only an active user's budget spends");
     const amount = parseUsd(body.amount_usd, 'amount_usd');
     const description = body.description ?? null;
@@ -111,15 +110,9 @@ export class BudgetsController {
     @Query() query: PageQuery,
     @CurrentAccess() access: PlatformAccess,
   ): Promise<TransactionPage> {
-    await this.user(access, userId);
+    await this.users.require(access.tenant.id, userId);
     const page = await this.budgets.transactions(access.tenant.id, userId, query);
     if (!page) throw notFound('budget');
     return page;
-  }
-
-  private async user(access: PlatformAccess, userId: string): Promise<KnownUser> {
-    const user = await this.users.find(access.tenant.id, userId);
-    if (!user) throw notFound('user');
-    return user;
   }
 }

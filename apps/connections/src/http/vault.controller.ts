@@ -125,7 +125,7 @@ export class VaultController {
   /** Throws `not_found` unless the tenant has this user. */
   private async owner(access: PlatformAccess, userId: string): Promise<VaultOwner> {
     const tenantId = access.tenant.id;
-    if (!(await this.users.find(tenantId, userId))) throw notFound('user');
+    await this.users.require(tenantId, userId);
     return { tenantId, userId };
   }
 }

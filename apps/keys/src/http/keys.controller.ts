@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Post, Query, Res } from '@nest
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type CommandContext, notFound } from '#kernel';
+import type { CommandContext } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
@@ -102,7 +102,7 @@ export class KeysController {
   /** Throws `not_found` unless the tenant has this user. */
   private async owner(access: PlatformAccess, userId: string): Promise<KeyOwner> {
     const tenantId = access.tenant.id;
-    if (!(await this.users.find(tenantId, userId))) throw notFound('user');
+    await this.users.require(tenantId, userId);
     return { tenantId, userId };
   }
 }

@@ -1,15 +1,17 @@
-import { isDeepStrictEqual } from 'node:util';
 import { type Decider, illegalState, notFound, TenantryError } from '#kernel';
+import { differing } from './differing.js';
 import {
   type CreateUser,
   type LivingTenantUser,
   PERSONAL_FIELDS,
   type PersonalData,
   STANDING_FIELDS,
+  type Standing,
   type TenantUserCommand,
   type TenantUserEvent,
   type TenantUserState,
   type UpdateUser,
+  type UserChanges,
 } from './tenant-user.js';
 
 const EMPTY_PERSONAL: PersonalData = {
@@ -72,8 +74,8 @@ function create(command: CreateUser, state: TenantUserState): TenantUserEvent[] 
 }
 
 function update({ changes, indexes }: UpdateUser, state: LivingTenantUser): TenantUserEvent[] {
-  const personal = differing(PERSONAL_FIELDS, changes, state.personal);
-  const standing = differing(STANDING_FIELDS, changes, state);
+  const personal = differing(picked(PERSONAL_FIELDS, changes), state.personal);
+  const standing = differing(picked(STANDING_FIELDS, changes), state);
   const names = [...Object.keys(personal), ...Object.keys(standing)];
   if (names.length === 0) return [];
   const { platform_id, tenant_id, subject_key, status, account_kit_id } = state;
@@ -99,18 +101,15 @@ function alive(state: TenantUserState, tenantId: string): LivingTenantUser {
   return state;
 }
 
-/** The fields among `names` that `changes` gives another value. */
-function differing<Fields extends object, Name extends keyof Fields & string>(
+/** The fields of `changes` among `names`; an external_id is never there, since it cannot change. */
+function picked<Name extends keyof (PersonalData & Standing)>(
   names: readonly Name[],
-  changes: { [key in Name]?: Fields[key] },
-  current: Fields,
-): Partial<Pick<Fields, Name>> {
-  const different: Partial<Pick<Fields, Name>> = {};
-  for (const name of names) {
-    const value = changes[name];
-    if (value !== undefined && !isDeepStrictEqual(value, current[name])) different[name] = value;
-  }
-  return different;
+  changes: UserChanges,
+): Partial<Pick<PersonalData & Standing, Name>> {
+  const given: Partial<PersonalData & Standing> = changes;
+  return Object.fromEntries(names.map((name) => [name, given[name]])) as Partial<
+    Pick<PersonalData & Standing, Name>
+  >;
 }
 
 type Updated = Extract<TenantUserEvent, { type: 'tenant-user.updated.v1' }>['data'];

@@ -1,4 +1,4 @@
-import type { Actor } from '#kernel';
+import { type Actor, notFound } from '#kernel';
 
 export const SCOPES = [
   'users:read',
@@ -64,4 +64,11 @@ export interface KnownUser {
 /** The downstream services' view of the users. Look-ups are keyed by (tenant, id). */
 export abstract class UserDirectory {
   abstract find(tenantId: string, userId: string): Promise<KnownUser | undefined>;
+
+  /** Throws `not_found` unless the tenant has this user. */
+  async require(tenantId: string, userId: string): Promise<KnownUser> {
+    const user = await this.find(tenantId, userId);
+    if (!user) throw notFound('user');
+    return user;
+  }
 }
