@@ -1,7 +1,10 @@
 export { RequireRoot, RequireScope, RequireScopeOrRoot } from './access/access.guard.js';
 export { apiKeyPrefix, createApiKey, hashApiKey, parseApiKey } from './access/api-key.js';
 export {
+  AccountKitDirectory,
+  type BudgetTerms,
   type Caller,
+  type KitTerms,
   type KnownUser,
   type PlatformAccess,
   PlatformKeys,

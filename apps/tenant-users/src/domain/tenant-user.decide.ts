@@ -45,8 +45,11 @@ export const tenantUser: Decider<TenantUserState, TenantUserCommand, TenantUserE
   evolve(state, event) {
     switch (event.type) {
       case 'tenant-user.created.v1': {
-        const { external_id_index: _, email_index: _e, metadata_index: _m, personal, ...rest } = event.data;
-        return { lifecycle: 'alive', ...rest, personal: personal ?? EMPTY_PERSONAL };
+        const { platform_id, tenant_id, is_default, subject_key, personal, ...data } = event.data;
+        const { role, teams, status, account_kit_id } = data;
+        const standing = { role, teams, status, account_kit_id };
+        const identity = { platform_id, tenant_id, is_default, subject_key };
+        return { lifecycle: 'alive', ...identity, ...standing, personal: personal ?? EMPTY_PERSONAL };
       }
       case 'tenant-user.updated.v1':
         return state.lifecycle === 'alive' ? changed(state, event.data) : state;

@@ -7,6 +7,7 @@ import {
   CurrentAccess,
   CurrentContext,
   ifMatch,
+  type KitTerms,
   NoQuery,
   PageQuery,
   type PlatformAccess,
@@ -18,7 +19,7 @@ import { CreateTenantUser } from '../commands/create-tenant-user.js';
 import { DeleteTenantUser } from '../commands/delete-tenant-user.js';
 import { UpdateTenantUser } from '../commands/update-tenant-user.js';
 import type { UserChanges } from '../domain/tenant-user.js';
-import { Access } from '../read-models/access.js';
+import { AccountKits } from '../read-models/account-kits.js';
 import { DELETIONS, Deletions } from '../read-models/deletions.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { UserHistory } from '../read-models/user-history.js';
@@ -45,7 +46,7 @@ export class TenantUsersController {
     private readonly users: Users,
     private readonly deletions: Deletions,
     private readonly history: UserHistory,
-    private readonly access: Access,
+    private readonly accountKits: AccountKits,
     private readonly position: Position,
   ) {}
 
@@ -63,7 +64,8 @@ export class TenantUsersController {
     @CurrentContext() context: CommandContext,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<UserResource> {
-    await this.checkAccountKit(access, body.account_kit_id);
+    const accountKitId = body.account_kit_id ?? access.defaultAccountKitId;
+    const { budget } = await this.accountKit(access, accountKitId);
     const { id, position, created } = await this.commands.execute(
       new CreateTenantUser(
         {
@@ -73,8 +75,9 @@ export class TenantUsersController {
           standing: {
             role: body.role ?? access.defaultRole,
             teams: body.teams ?? [],
-            account_kit_id: body.account_kit_id ?? access.defaultAccountKitId,
+            account_kit_id: accountKitId,
           },
+          openingBudget: budget,
           personal: {
             external_id: body.external_id ?? null,
             email: body.email ?? null,
@@ -132,7 +135,7 @@ export class TenantUsersController {
     @Headers('if-match') match: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<UserResource> {
-    await this.checkAccountKit(access, body.account_kit_id);
+    if (body.account_kit_id !== undefined) await this.accountKit(access, body.account_kit_id);
     const tenantId = access.tenant.id;
     const update = { tenantId, userId, changes: body as UserChanges, ...ifMatch(match) };
     const position = await this.commands.execute(new UpdateTenantUser(update, context));
@@ -198,8 +201,9 @@ export class TenantUsersController {
     return user;
   }
 
-  private async checkAccountKit(access: PlatformAccess, kitId: string | undefined): Promise<void> {
-    if (kitId === undefined || (await this.access.hasAccountKit(access.platformId, kitId))) return;
-    throw invalidInput('account_kit_id', 'is not an account kit of this platform');
+  private async accountKit({ platformId }: PlatformAccess, kitId: string): Promise<KitTerms> {
+    const kit = await this.accountKits.find(platformId, kitId);
+    if (!kit) throw invalidInput('account_kit_id', 'is not an account kit of this platform');
+    return kit;
   }
 }

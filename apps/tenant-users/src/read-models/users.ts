@@ -12,7 +12,7 @@ import {
 } from '#platform';
 import { Sealer } from '#privacy';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
-import type { PersonalData } from '../domain/tenant-user.js';
+import type { OpeningBudget, PersonalData } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
 import type { UserDirectoryTables, UserRow } from './tables.js';
 import { countMatching, planned, selectPage, type UserFilter, UserFilters } from './user-filter.js';
@@ -56,7 +56,7 @@ export class Users extends UserDirectory {
 
   async find(tenantId: string, userId: string): Promise<KnownUser | undefined> {
     const [row] = await this.findUser({ userId, tenantId });
-    return row && { status: row.status, accountKitId: row.account_kit_id };
+    return row && known(row);
   }
 
   /** Whether any user of any tenant is governed by this kit. */
@@ -110,4 +110,10 @@ export class Users extends UserDirectory {
   private reader() {
     return this.database.reader<UserDirectoryTables>();
   }
+}
+
+function known({ status, account_kit_id, created_at, opening_budget }: UserRow): KnownUser {
+  const terms = opening_budget === null ? null : (JSON.parse(opening_budget) as OpeningBudget);
+  const openingBudget = terms && { limit: terms.limit_micro_usd, period: terms.period };
+  return { status, accountKitId: account_kit_id, createdAt: created_at, openingBudget };
 }
