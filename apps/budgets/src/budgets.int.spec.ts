@@ -1,128 +1,28 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Controller, Global, Module } from '@nestjs/common';
-import { Ctx, EventPattern } from '@nestjs/microservices';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { MESSAGE_TYPES, type Message, TOPICS, validateMessage } from '#contracts';
+import { validateMessage } from '#contracts';
 import { newId, notFound } from '#kernel';
-import type { MessageBus, MessageContext } from '#message-bus';
-import {
-  createApiKey,
-  createApp,
-  type KnownUser,
-  loadSettings,
-  MESSAGE_BUS,
-  type PlatformAccess,
-  PlatformKeys,
-  PlatformModule,
-  ReadModels,
-  startFollowing,
-  UserDirectory,
-} from '#platform';
-import { BudgetsModule, budgetsConsumer } from './index.js';
+import { ReadModels } from '#platform';
+import { addUser, BudgetsApp, clock, type Method, until, world } from '../../../test/services/budgets-app.js';
 
-const [platformId, tenantId, defaultUserId] = [newId(), newId(), newId()];
-const users = new Map<string, KnownUser['status']>([[defaultUserId, 'active']]);
-const confirmations: Message<object>[] = [];
-const clock = { time: new Date('2028-02-29T12:00:00.000Z'), now: () => clock.time };
-const LISTENER = Symbol('listener');
-
-/** Stands in for the service that knows the keys and the users. */
-class Directory extends UserDirectory {
-  async find(tenant: string, userId: string): Promise<KnownUser | undefined> {
-    const status = users.get(userId);
-    return tenant === tenantId && status
-      ? { status, accountKitId: newId(), createdAt: '2026-01-01T00:00:00.000Z', openingBudget: null }
-      : undefined;
-  }
-}
-
-class Keys extends PlatformKeys {
-  async resolve(): Promise<PlatformAccess> {
-    const tenant = { id: tenantId, defaultUserId };
-    const scopes = ['budgets:read', 'budgets:write'] as const;
-    const defaults = { onlyTenantId: null, defaultAccountKitId: newId(), defaultRole: 'member' };
-    return { keyId: newId(), platformId, scopes, expiresAt: null, tenant, ...defaults };
-  }
-}
-
-@Controller()
-class CascadeListener {
-  @EventPattern<string>(MESSAGE_TYPES.participantConfirmed, LISTENER)
-  async onConfirmed(@Ctx() { message }: MessageContext): Promise<void> {
-    confirmations.push(message);
-  }
-}
-
-@Global()
-@Module({
-  controllers: [CascadeListener],
-  providers: [
-    { provide: UserDirectory, useClass: Directory },
-    { provide: PlatformKeys, useClass: Keys },
-  ],
-  exports: [UserDirectory, PlatformKeys],
-})
-class TenantUsersStandIn {}
-
-let folder: string;
-let app: NestFastifyApplication;
+const { defaultUserId } = world;
+let service: BudgetsApp;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'tenantry-budgets-'));
-  const settings = loadSettings({ TENANTRY_DATA_DIR: folder, LOG_LEVEL: 'silent' });
-  @Module({ imports: [PlatformModule.forRoot(settings, clock), TenantUsersStandIn, BudgetsModule] })
-  class App {}
-  const listener = { group: 'listener', topics: [TOPICS.cascade], transportId: LISTENER };
-  app = await createApp(App, [budgetsConsumer, listener]);
-  await startFollowing(app);
+  service = await BudgetsApp.start();
 });
 
-afterAll(async () => {
-  await app?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => service?.close());
 
-async function call(method: 'GET' | 'PUT' | 'POST', path: string, payload?: object) {
-  const headers = { authorization: `Bearer ${createApiKey('plat')}` };
-  const answer = await app.inject({ method, url: `/v1/users/${path}`, headers, ...(payload && { payload }) });
-  return { status: answer.statusCode, body: answer.json(), position: answer.headers['tenantry-position'] };
-}
+const call = (method: Method, path: string, payload?: object) => service.call(method, path, payload);
+const deleteUser = (id: string) => service.deleteUser(id);
 
 /** A user with a budget. */
 async function userWith(limit: string, period = 'monthly'): Promise<string> {
-  const id = newId();
-  users.set(id, 'active');
+  const id = addUser();
   expect((await call('PUT', `${id}/budget`, { limit_usd: limit, period })).status).toBe(200);
   return id;
-}
-
-async function until<Value>(find: () => Value | undefined): Promise<Value> {
-  for (;;) {
-    const found = find();
-    if (found !== undefined) return found;
-    await sleep(5);
-  }
-}
-
-async function deleteUser(id: string): Promise<Message<object>> {
-  const seen = confirmations.length;
-  const [messageId, time] = [newId(), clock.now().toISOString()];
-  const message = {
-    id: messageId,
-    type: MESSAGE_TYPES.userDeleted,
-    source: '/tenantry/tenant-users',
-    subject: id,
-    time,
-    correlationId: messageId,
-    causationId: messageId,
-    data: { platform_id: platformId, tenant_id: tenantId, user_id: id, revision: 1 },
-  };
-  await app.get<MessageBus>(MESSAGE_BUS).publish(TOPICS.lifecycle, [message]);
-  return until(() => confirmations[seen]);
 }
 
 describe('a budget over HTTP', () => {
@@ -267,15 +167,14 @@ describe('what a budget refuses', () => {
   });
 
   it.each(ROUTES.slice(1))('%s %s without a budget: 404', async (method, path, payload) => {
-    const id = newId();
-    users.set(id, 'active');
+    const id = addUser();
     const { status, body } = await call(method, `${id}/${path}`, payload);
     expect({ status, detail: body.detail }).toEqual({ status: 404, detail: 'budget not found' });
   });
 
   it('given a suspended user, then a spend is refused while the rest goes on', async () => {
     const id = await userWith('5');
-    users.set(id, 'suspended');
+    addUser({ status: 'suspended' }, id);
     const refused = await call('POST', `${id}/budget/spend`, { amount_usd: '1' });
     expect(refused).toMatchObject({ status: 409, body: { code: 'illegal_state' } });
     expect((await call('GET', `${id}/budget`)).status).toBe(200);
@@ -289,7 +188,7 @@ describe('the end of a budget', () => {
     const confirmed = await deleteUser(id);
     expect(validateMessage(confirmed, { exact: true })).toEqual([]);
     expect(confirmed.data).toMatchObject({ user_id: id, participant: 'budgets', removed: { budgets: 1 } });
-    await app.get(ReadModels).catchUp(5_000);
+    await service.app.get(ReadModels).catchUp(5_000);
     expect((await call('GET', `${id}/budget`)).body.detail).toBe('budget not found');
     for (const [method, path, payload] of [
       ['PUT', 'budget', { limit_usd: '9', period: 'none' }],
@@ -297,8 +196,8 @@ describe('the end of a budget', () => {
     ] as const) {
       expect((await call(method, `${id}/${path}`, payload)).body.detail).toBe('user not found');
     }
-    for (const file of readdirSync(folder)) {
-      expect(readFileSync(join(folder, file)).includes('Secret of Alice')).toBe(false);
+    for (const file of readdirSync(service.folder)) {
+      expect(readFileSync(join(service.folder, file)).includes('Secret of Alice')).toBe(false);
     }
   });
 
@@ -313,8 +212,7 @@ describe('the end of a budget', () => {
   });
 
   it('given a user who never had one, then it is confirmed with none and can never be opened', async () => {
-    const id = newId();
-    users.set(id, 'active');
+    const id = addUser();
     expect((await deleteUser(id)).data).toMatchObject({ removed: { budgets: 0 } });
     const late = await call('PUT', `${id}/budget`, { limit_usd: '9', period: 'none' });
     expect(late).toMatchObject({ status: 404, body: { detail: 'user not found' } });
@@ -323,7 +221,7 @@ describe('the end of a budget', () => {
 
 describe('the read model', () => {
   it('when built anew, then it equals what it was', async () => {
-    const readModels = app.get(ReadModels);
+    const readModels = service.app.get(ReadModels);
     readModels.rebuild('budgets', true);
     const status = await until(() => {
       const now = readModels.rebuildStatus('budgets');

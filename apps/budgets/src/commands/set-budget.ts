@@ -1,16 +1,12 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { Aggregates } from '#event-store';
 import type { Clock, CommandContext, MicroUsd } from '#kernel';
-import { CLOCK, KEY_STORE } from '#platform';
-import type { SubjectKeyStore } from '#privacy';
+import { CLOCK } from '#platform';
 import type { Account, Period } from '../domain/account.js';
-import { budget } from '../domain/budget.decide.js';
+import { asOf } from '../domain/passage-of-time.js';
+import { BudgetLedger, type BudgetOwner } from './budget-ledger.js';
 
-export interface BudgetTerms {
-  platformId: string;
-  tenantId: string;
-  userId: string;
+export interface NewTerms {
   limit: MicroUsd;
   period: Period;
 }
@@ -23,7 +19,8 @@ export interface SetBudgetResult {
 /** Opens the user's budget, or gives it another limit or period. */
 export class SetBudget extends Command<SetBudgetResult> {
   constructor(
-    readonly terms: BudgetTerms,
+    readonly owner: BudgetOwner,
+    readonly terms: NewTerms,
     readonly context: CommandContext,
   ) {
     super();
@@ -33,30 +30,15 @@ export class SetBudget extends Command<SetBudgetResult> {
 @CommandHandler(SetBudget)
 export class SetBudgetHandler implements ICommandHandler<SetBudget> {
   constructor(
-    private readonly aggregates: Aggregates,
-    @Inject(KEY_STORE) private readonly keys: SubjectKeyStore,
+    private readonly ledger: BudgetLedger,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /** Throws `not_found` when the user is gone. */
-  async execute({ terms, context }: SetBudget): Promise<SetBudgetResult> {
-    const { platformId, tenantId, userId, limit, period } = terms;
-    const known = await this.aggregates.load(budget, userId);
-    const { state, position } = await this.aggregates.execute(
-      budget,
-      userId,
-      {
-        kind: 'set',
-        platform_id: platformId,
-        tenant_id: tenantId,
-        limit_micro_usd: limit,
-        period,
-        subject_key: known.state.lifecycle === 'open' ? known.state.subject_key : await this.keys.assign(),
-        at: this.clock.now().toISOString(),
-      },
-      { context },
-    );
+  async execute({ owner, terms: { limit, period }, context }: SetBudget): Promise<SetBudgetResult> {
+    const command = { kind: 'set', limit_micro_usd: limit, period } as const;
+    const { state, position } = await this.ledger.execute(owner, command, context);
     if (state.lifecycle !== 'open') throw new Error('a budget that was set is in another state');
-    return { account: state, position };
+    return { account: asOf(state, this.clock.now().toISOString()), position };
   }
 }

@@ -6,6 +6,7 @@ const spent = (account: Partial<Account> = {}): Account => ({
   period: 'monthly',
   period_started_at: '2028-02-01T00:00:00.000Z',
   spent_micro_usd: 10_000_000,
+  credited_micro_usd: 0,
   held_micro_usd: 2_000_000,
   ...account,
 });
@@ -25,6 +26,24 @@ describe('a calendar month in UTC', () => {
 });
 
 describe('an account', () => {
+  it.each([
+    ['within the limit', 25_000_000, 5_000_000, 5_000_000],
+    ['above the limit', 27_000_000, 5_000_000, 3_000_000],
+    ['of all there is', 30_000_000, 5_000_000, 0],
+    ['above a limit that was lowered', 90_000_000, 5_000_000, 0],
+  ])(
+    'given spends %s and credits, when a month begins, then what is left of the credits stays',
+    (_, ...sums) => {
+      const [spent_micro_usd, credited_micro_usd, left] = sums;
+      const rolled = rolledOver(spent({ spent_micro_usd, credited_micro_usd }), '2028-03-01T00:00:00.000Z');
+      expect(rolled).toMatchObject({ spent_micro_usd: 0, credited_micro_usd: left });
+    },
+  );
+
+  it('given credits, has them left too', () => {
+    expect(remainingOf(spent({ credited_micro_usd: 1 }))).toBe(13_000_001);
+  });
+
   it('given spends and holds, has the rest left', () => {
     expect(balanceOf(spent())).toBe(13_000_000);
     expect(remainingOf(spent())).toBe(13_000_000);

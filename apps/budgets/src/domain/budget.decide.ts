@@ -1,21 +1,36 @@
-import { type Decider, invalidInput, notFound, TenantryError } from '#kernel';
-import { balanceOf, monthStart, remainingOf, rolledOver } from './account.js';
+import { type Decider, illegalState, invalidInput, type MicroUsd, notFound, TenantryError } from '#kernel';
+import { balanceOf, monthStart, remainingOf } from './account.js';
+import { changed, evolve, openedBy } from './budget.evolve.js';
 import type {
+  BudgetChange,
   BudgetClosed,
   BudgetCommand,
   BudgetEvent,
   BudgetOpened,
-  BudgetPeriodReset,
   BudgetState,
+  ChangeCommand,
   CloseBudget,
+  CreditBudget,
+  HoldBudget,
   OpenBudget,
+  Opening,
+  ReleaseHold,
   SetBudgetLimit,
+  SettleHold,
   SpendBudget,
 } from './budget.js';
+import { described, entry, passageOfTime, released } from './passage-of-time.js';
+
+/** Keeps what a command has to look through small; a hold is short-lived. */
+const MAX_OPEN_HOLDS = 1_000;
+
+/** 1,000,000,000 USD, so that no sum of a ledger comes near Number.MAX_SAFE_INTEGER. */
+const MAX_CREDIT_MICRO_USD = 1e15;
 
 /**
- * A user's budget and its ledger. What is spent and held never passes the limit by a spend. A monthly budget
- * starts afresh with the first command that comes in a new month; a clock that goes back undoes nothing.
+ * A user's budget and its ledger. The balance is the limit and the credits less what is spent and held; no spend,
+ * hold or settlement takes it below zero. What happens by itself (a hold expires, a month begins) is recorded
+ * before the next command that changes something; a clock that goes back undoes nothing.
  * Once closed, also before it was ever opened, it refuses everything for ever: the user is gone.
  */
 export const budget: Decider<BudgetState, BudgetCommand, BudgetEvent> = {
@@ -25,81 +40,133 @@ export const budget: Decider<BudgetState, BudgetCommand, BudgetEvent> = {
   decide(command, state) {
     if (state.lifecycle !== 'absent' && state.tenant_id !== command.tenant_id) throw notFound('user');
     if (command.kind === 'close') return state.lifecycle === 'closed' ? [] : [closed(command, state)];
-    if (state.lifecycle === 'closed') throw notFound('user');
-    if (command.kind === 'set')
-      return state.lifecycle === 'open' ? change(command, state) : [opened(command)];
-    if (state.lifecycle === 'absent') throw notFound('budget');
-    return spend(command, state);
+    if (state.lifecycle === 'closed') {
+      if (command.kind === 'bring-up-to-date') return [];
+      throw notFound('user');
+    }
+    if (state.lifecycle === 'open') return change(command, state);
+    const opening = command.opening ?? (command.kind === 'set' ? command : undefined);
+    if (!opening) throw notFound('budget');
+    const first = opened(opening);
+    return [first, ...change(command, openedBy(first))];
   },
 
-  evolve(state, event) {
-    if (event.type === 'budget.opened.v1') {
-      const { amount_micro_usd: _, balance_after_micro_usd: __, at: ___, ...terms } = event.data;
-      return { lifecycle: 'open', ...terms, spent_micro_usd: 0, held_micro_usd: 0 };
-    }
-    if (event.type === 'budget.closed.v1') {
-      const { platform_id, tenant_id, subject_key, removed, at } = event.data;
-      return { lifecycle: 'closed', platform_id, tenant_id, subject_key, removed, closed_at: at };
-    }
-    if (state.lifecycle !== 'open') throw new Error(`${event.type} without a budget`);
-    switch (event.type) {
-      case 'budget.limit-changed.v1': {
-        const { limit_micro_usd, period, period_started_at } = event.data;
-        return { ...state, limit_micro_usd, period, period_started_at };
-      }
-      case 'budget.period-reset.v1':
-        return { ...state, spent_micro_usd: 0, period_started_at: event.data.at };
-      case 'budget.spent.v1':
-        return { ...state, spent_micro_usd: state.spent_micro_usd - event.data.amount_micro_usd };
-    }
-  },
+  evolve,
 };
 
-function opened({ kind: _, ...command }: SetBudgetLimit): BudgetOpened {
-  const { period, at, limit_micro_usd: limit } = command;
+function opened({ platform_id, tenant_id, limit_micro_usd, period, subject_key, at }: Opening): BudgetOpened {
   return {
     type: 'budget.opened.v1',
     data: {
-      ...command,
+      platform_id,
+      tenant_id,
+      limit_micro_usd,
+      period,
+      subject_key,
+      at,
       period_started_at: period === 'monthly' ? monthStart(at) : at,
-      amount_micro_usd: limit,
-      balance_after_micro_usd: limit,
+      amount_micro_usd: limit_micro_usd,
+      balance_after_micro_usd: limit_micro_usd,
     },
   };
 }
 
-/** Another period keeps what is spent, so that going to and fro gives nothing back. */
-function change(command: SetBudgetLimit, state: OpenBudget): BudgetEvent[] {
-  const { limit_micro_usd, period, at } = command;
-  if (limit_micro_usd === state.limit_micro_usd && period === state.period) return [];
-  const current = rolledOver(state, at);
-  const since = current.period_started_at;
-  const clockWentBack = at < since;
-  const period_started_at = period === 'monthly' ? monthStart(clockWentBack ? since : at) : since;
-  const terms = { limit_micro_usd, period, period_started_at };
-  const data = { ...entry(current, { ...current, ...terms }, at), ...terms };
-  return [...reset(state, current), { type: 'budget.limit-changed.v1', data }];
-}
-
-function spend(command: SpendBudget, state: OpenBudget): BudgetEvent[] {
-  const { amount_micro_usd: amount, transaction_id, description, at } = command;
-  if (amount <= 0) throw invalidInput('amount_usd', 'must be more than 0');
-  const current = rolledOver(state, at);
-  if (amount > remainingOf(current)) {
-    throw new TenantryError('illegal_state', 'the amount is above what remains of the budget', {
-      code: 'over_budget',
-    });
+function change(command: ChangeCommand, state: OpenBudget): BudgetChange[] {
+  if (command.kind === 'set' && isAsItIs(command, state)) return [];
+  const passed = passageOfTime(state, command.at);
+  const current = passed.reduce(changed, state);
+  switch (command.kind) {
+    case 'set':
+      return [...passed, limitChanged(command, current)];
+    case 'spend':
+      return [...passed, spent(command, current)];
+    case 'credit':
+      return [...passed, credited(command, current)];
+    case 'hold':
+      return [...passed, held(command, current)];
+    case 'settle':
+      if (!current.holds.has(command.hold_id) && state.holds.has(command.hold_id)) {
+        throw illegalState('the hold has expired');
+      }
+      return [...passed, settled(command, current)];
+    case 'release':
+      // One that expired just now is let go of already.
+      if (!current.holds.has(command.hold_id) && state.holds.has(command.hold_id)) return passed;
+      return [...passed, released(current, holdOf(command, current), 'released', command.at)];
+    case 'bring-up-to-date':
+      return passed;
   }
-  const after = { ...current, spent_micro_usd: current.spent_micro_usd + amount };
-  const personal = description === null ? {} : { subject_key: state.subject_key, personal: { description } };
-  const data = { ...entry(current, after, at), transaction_id, ...personal };
-  return [...reset(state, current), { type: 'budget.spent.v1', data }];
 }
 
-/** The row that the new period begins with, where one began. */
-function reset(before: OpenBudget, current: OpenBudget): BudgetPeriodReset[] {
-  if (current === before) return [];
-  return [{ type: 'budget.period-reset.v1', data: entry(before, current, current.period_started_at) }];
+const isAsItIs = ({ limit_micro_usd, period }: SetBudgetLimit, state: OpenBudget): boolean =>
+  limit_micro_usd === state.limit_micro_usd && period === state.period;
+
+/** Another period keeps what is spent, so that going to and fro gives nothing back. */
+function limitChanged({ limit_micro_usd, period, at }: SetBudgetLimit, state: OpenBudget): BudgetChange {
+  const since = state.period_started_at;
+  const period_started_at = period === 'monthly' ? monthStart(at < since ? since : at) : since;
+  const terms = { limit_micro_usd, period, period_started_at };
+  const row = entry(state, limit_micro_usd - state.limit_micro_usd, at);
+  return { type: 'budget.limit-changed.v1', data: { ...row, ...terms } };
+}
+
+function spent(
+  { amount_micro_usd, transaction_id, description, at }: SpendBudget,
+  state: OpenBudget,
+): BudgetChange {
+  requirePositive(amount_micro_usd);
+  requireRemaining(amount_micro_usd, state);
+  const row = entry(state, -amount_micro_usd, at);
+  return { type: 'budget.spent.v1', data: { ...row, transaction_id, ...described(state, description) } };
+}
+
+function credited(
+  { amount_micro_usd, transaction_id, description, at }: CreditBudget,
+  state: OpenBudget,
+): BudgetChange {
+  requirePositive(amount_micro_usd);
+  if (state.credited_micro_usd + amount_micro_usd >= MAX_CREDIT_MICRO_USD) {
+    throw illegalState('the credits of a budget must stay below 1000000000');
+  }
+  const row = entry(state, amount_micro_usd, at);
+  return { type: 'budget.credited.v1', data: { ...row, transaction_id, ...described(state, description) } };
+}
+
+function held(command: HoldBudget, state: OpenBudget): BudgetChange {
+  const { amount_micro_usd, hold_id, expires_at, description, at } = command;
+  requirePositive(amount_micro_usd);
+  if (state.holds.size >= MAX_OPEN_HOLDS)
+    throw illegalState(`a budget has at most ${MAX_OPEN_HOLDS} open holds`);
+  requireRemaining(amount_micro_usd, state);
+  const row = entry(state, -amount_micro_usd, at);
+  return { type: 'budget.held.v1', data: { ...row, hold_id, expires_at, ...described(state, description) } };
+}
+
+/** Above what was held it takes from what remains. */
+function settled(command: SettleHold, state: OpenBudget): BudgetChange {
+  const { amount_micro_usd: settled_micro_usd, transaction_id, hold_id, at } = command;
+  const { amount_micro_usd: heldAmount, description } = holdOf(command, state);
+  if (settled_micro_usd > heldAmount) requireRemaining(settled_micro_usd - heldAmount, state);
+  const row = entry(state, heldAmount - settled_micro_usd, at);
+  const ids = { transaction_id, hold_id, settled_micro_usd };
+  return { type: 'budget.hold-settled.v1', data: { ...row, ...ids, ...described(state, description) } };
+}
+
+function holdOf({ hold_id }: SettleHold | ReleaseHold, state: OpenBudget) {
+  const hold = state.holds.get(hold_id);
+  if (!hold) throw notFound('hold');
+  return hold;
+}
+
+function requirePositive(amount: MicroUsd): void {
+  if (amount <= 0) throw invalidInput('amount_usd', 'must be more than 0');
+}
+
+function requireRemaining(amount: MicroUsd, state: OpenBudget): void {
+  if (amount <= remainingOf(state)) return;
+  throw new TenantryError('illegal_state', 'the amount is above what remains of the budget', {
+    code: 'over_budget',
+  });
 }
 
 function closed({ platform_id, tenant_id, at }: CloseBudget, state: BudgetState): BudgetClosed {
@@ -117,11 +184,3 @@ function closed({ platform_id, tenant_id, at }: CloseBudget, state: BudgetState)
     },
   };
 }
-
-const entry = (before: OpenBudget, after: OpenBudget, at: string) => ({
-  platform_id: after.platform_id,
-  tenant_id: after.tenant_id,
-  amount_micro_usd: balanceOf(after) - balanceOf(before),
-  balance_after_micro_usd: balanceOf(after),
-  at,
-});

@@ -16,6 +16,12 @@ export interface Entry extends Scope {
 
 type Terms = Pick<Account, 'limit_micro_usd' | 'period' | 'period_started_at'>;
 
+/** Both only where there is a description. */
+export interface Described {
+  subject_key?: string;
+  personal?: { description: string } | null;
+}
+
 /** What a budget let go of when its user was deleted. */
 export type Removed = { budgets: 0 | 1 };
 
@@ -24,17 +30,34 @@ export type BudgetOpened = DomainEvent<'budget.opened.v1', Entry & Terms & { sub
 /** The terms as they are from now on; the amount is 0 where only the period changed. */
 export type BudgetLimitChanged = DomainEvent<'budget.limit-changed.v1', Entry & Terms>;
 
-/** `at` is the start of the new period. */
-export type BudgetPeriodReset = DomainEvent<'budget.period-reset.v1', Entry>;
+/** `at` is the start of the new period. What the old one used of the credits is left out where it is none. */
+export type BudgetPeriodReset = DomainEvent<
+  'budget.period-reset.v1',
+  Entry & { credit_used_micro_usd?: MicroUsd }
+>;
 
-export type BudgetSpent = DomainEvent<
-  'budget.spent.v1',
-  Entry & {
-    transaction_id: string;
-    /** These two only where there is a description. */
-    subject_key?: string;
-    personal?: { description: string } | null;
-  }
+export type BudgetSpent = DomainEvent<'budget.spent.v1', Entry & Described & { transaction_id: string }>;
+
+export type BudgetCredited = DomainEvent<
+  'budget.credited.v1',
+  Entry & Described & { transaction_id: string }
+>;
+
+export type BudgetHeld = DomainEvent<
+  'budget.held.v1',
+  Entry & Described & { hold_id: string; expires_at: string }
+>;
+
+/** Its amount is what was held less what is spent in its place. */
+export type BudgetHoldSettled = DomainEvent<
+  'budget.hold-settled.v1',
+  Entry & Described & { transaction_id: string; hold_id: string; settled_micro_usd: MicroUsd }
+>;
+
+/** `at` is the hold's expiry where that is why. */
+export type BudgetHoldReleased = DomainEvent<
+  'budget.hold-released.v1',
+  Entry & Described & { hold_id: string; reason: 'released' | 'expired' }
 >;
 
 /** The last event. `subject_key` is null where there was no budget. */
@@ -43,11 +66,30 @@ export type BudgetClosed = DomainEvent<
   Entry & { subject_key: string | null; removed: Removed }
 >;
 
-export type BudgetEvent = BudgetOpened | BudgetLimitChanged | BudgetPeriodReset | BudgetSpent | BudgetClosed;
+/** What happens to a budget while it is open. */
+export type BudgetChange =
+  | BudgetLimitChanged
+  | BudgetPeriodReset
+  | BudgetSpent
+  | BudgetCredited
+  | BudgetHeld
+  | BudgetHoldSettled
+  | BudgetHoldReleased;
+
+export type BudgetEvent = BudgetOpened | BudgetChange | BudgetClosed;
+
+export interface Hold {
+  hold_id: string;
+  amount_micro_usd: MicroUsd;
+  expires_at: string;
+  description: string | null;
+}
 
 export interface OpenBudget extends Scope, Account {
   lifecycle: 'open';
   subject_key: string;
+  /** Those neither settled nor released, by id. */
+  holds: ReadonlyMap<string, Hold>;
 }
 
 export interface ClosedBudget extends Scope {
@@ -60,22 +102,70 @@ export interface ClosedBudget extends Scope {
 /** It does not grow with the ledger. */
 export type BudgetState = { lifecycle: 'absent' } | OpenBudget | ClosedBudget;
 
-export interface SetBudgetLimit extends Scope {
+/** The budget that a user has from the start. */
+export interface Opening extends Scope {
+  limit_micro_usd: MicroUsd;
+  period: Period;
+  /** A fresh key, used only if this opens the budget. */
+  subject_key: string;
+  /** When the user was made. */
+  at: string;
+}
+
+interface Given {
+  tenant_id: string;
+  /** Where the budget is not open yet, it opens with this first. */
+  opening?: Opening;
+  at: string;
+}
+
+/** Opens a budget where there is none. */
+export interface SetBudgetLimit extends Scope, Given {
   kind: 'set';
   limit_micro_usd: MicroUsd;
   period: Period;
   /** A fresh key, used only if this opens the budget. */
   subject_key: string;
-  at: string;
 }
 
-export interface SpendBudget {
-  kind: 'spend';
-  tenant_id: string;
+interface Transfer extends Given {
   transaction_id: string;
   amount_micro_usd: MicroUsd;
   description: string | null;
-  at: string;
+}
+
+export interface SpendBudget extends Transfer {
+  kind: 'spend';
+}
+
+export interface CreditBudget extends Transfer {
+  kind: 'credit';
+}
+
+export interface HoldBudget extends Given {
+  kind: 'hold';
+  hold_id: string;
+  amount_micro_usd: MicroUsd;
+  description: string | null;
+  expires_at: string;
+}
+
+export interface SettleHold extends Given {
+  kind: 'settle';
+  transaction_id: string;
+  hold_id: string;
+  /** 0 spends nothing. */
+  amount_micro_usd: MicroUsd;
+}
+
+export interface ReleaseHold extends Given {
+  kind: 'release';
+  hold_id: string;
+}
+
+/** Records what is due by then: the opening, holds that have expired, a new month. */
+export interface BringUpToDate extends Given {
+  kind: 'bring-up-to-date';
 }
 
 export interface CloseBudget extends Scope {
@@ -83,4 +173,14 @@ export interface CloseBudget extends Scope {
   at: string;
 }
 
-export type BudgetCommand = SetBudgetLimit | SpendBudget | CloseBudget;
+/** What may be asked of a budget that is open. */
+export type ChangeCommand =
+  | SetBudgetLimit
+  | SpendBudget
+  | CreditBudget
+  | HoldBudget
+  | SettleHold
+  | ReleaseHold
+  | BringUpToDate;
+
+export type BudgetCommand = ChangeCommand | CloseBudget;

@@ -1,39 +1,41 @@
 import { Body, Controller, Get, Post, Put, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type CommandContext, formatUsd, illegalState, notFound, parseUsd } from '#kernel';
+import { type CommandContext, notFound, parseUsd, TenantryError } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
+  NoQuery,
   PageQuery,
   type PlatformAccess,
   Position,
   RequireScope,
-  UserDirectory,
   UserId,
 } from '#platform';
+import { BringUpToDate } from '../commands/bring-up-to-date.js';
+import { Credit } from '../commands/credit.js';
 import { SetBudget } from '../commands/set-budget.js';
 import { Spend } from '../commands/spend.js';
 import { Budgets } from '../read-models/budgets.js';
 import { BUDGETS } from '../read-models/budgets.projection.js';
 import {
   BudgetResource,
+  CreditBody,
   SetBudgetBody,
   SpendBody,
   TransactionPage,
   TransactionResource,
 } from './budget.dto.js';
-
-const OfUser = () =>
-  ApiParam({ name: 'id', description: "The user's id, or `default` for the tenant's default user." });
+import { BudgetOwners, OfUser } from './budget-owners.js';
+import { transactionResource } from './transaction.js';
 
 @ApiTags('Budgets')
 @Controller('v1/users/:id/budget')
 export class BudgetsController {
   constructor(
     private readonly commands: CommandBus,
-    private readonly users: UserDirectory,
+    private readonly owners: BudgetOwners,
     private readonly budgets: Budgets,
     private readonly position: Position,
   ) {}
@@ -50,24 +52,31 @@ export class BudgetsController {
     @CurrentContext() context: CommandContext,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BudgetResource> {
-    await this.users.require(access.tenant.id, userId);
-    const limit = parseUsd(body.limit_usd, 'limit_usd');
-    const { platformId, tenant } = access;
-    const terms = { platformId, tenantId: tenant.id, userId, limit, period: body.period };
-    const { account, position } = await this.commands.execute(new SetBudget(terms, context));
+    const owner = await this.owners.find(access, userId);
+    const terms = { limit: parseUsd(body.limit_usd, 'limit_usd'), period: body.period };
+    const { account, position } = await this.commands.execute(new SetBudget(owner, terms, context));
     await this.position.settle(reply, position, BUDGETS);
     return this.budgets.resource(userId, account);
   }
 
+  /** The budget as of now: holds that have expired are let go of, and a new month has begun where one has. */
   @Get()
   @RequireScope('budgets:read')
   @OfUser()
   @ApiOkResponse({ type: BudgetResource })
-  async get(@UserId() userId: string, @CurrentAccess() access: PlatformAccess): Promise<BudgetResource> {
-    await this.users.require(access.tenant.id, userId);
-    const found = await this.budgets.get(access.tenant.id, userId);
-    if (!found) throw notFound('budget');
-    return found;
+  async get(
+    @UserId() userId: string,
+    @Query() _query: NoQuery,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+  ): Promise<BudgetResource> {
+    const owner = await this.owners.find(access, userId);
+    const found = await this.budgets.get(owner.tenantId, userId);
+    if (found) return found;
+    if (!owner.openingBudget) throw notFound('budget');
+    const { account } = await this.commands.execute(new BringUpToDate(owner, context));
+    if (!account) throw notFound('budget');
+    return this.budgets.resource(userId, account);
   }
 
   /** Refused with `over_budget` above what remains, however many spend at once. */
@@ -82,25 +91,31 @@ export class BudgetsController {
     @CurrentContext() context: CommandContext,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TransactionResource> {
-    const user = await this.users.require(access.tenant.id, userId);
-    if (user.status !== 'active') throw illegalState("only an active user's budget spends");
-    const amount = parseUsd(body.amount_usd, 'amount_usd');
-    const description = body.description ?? null;
-    const { transactionId, balance, at, position } = await this.commands.execute(
-      new Spend({ tenantId: access.tenant.id, userId, amount, description }, context),
-    );
-    await this.position.settle(reply, position, BUDGETS);
-    return {
-      id: transactionId,
-      type: 'spend',
-      amount_usd: formatUsd(-amount),
-      balance_usd: formatUsd(balance),
-      description,
-      at,
-    };
+    const owner = await this.owners.findActive(access, userId);
+    const added = await this.commands.execute(new Spend(owner, amountOf(body), context));
+    await this.position.settle(reply, added.position, BUDGETS);
+    return transactionResource('spend', added);
   }
 
-  /** The budget's ledger, newest first. */
+  /** Adds to what remains. It is used where the limit does not reach; what is left of it outlives the period. */
+  @Post('credit')
+  @RequireScope('budgets:write')
+  @OfUser()
+  @ApiCreatedResponse({ type: TransactionResource })
+  async credit(
+    @UserId() userId: string,
+    @Body() body: CreditBody,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<TransactionResource> {
+    const owner = await this.owners.find(access, userId);
+    const added = await this.commands.execute(new Credit(owner, amountOf(body), context));
+    await this.position.settle(reply, added.position, BUDGETS);
+    return transactionResource('credit', added);
+  }
+
+  /** The budget's ledger, newest first. What time alone has done is recorded first, so that it adds up to now. */
   @Get('transactions')
   @RequireScope('budgets:read')
   @OfUser()
@@ -109,10 +124,28 @@ export class BudgetsController {
     @UserId() userId: string,
     @Query() query: PageQuery,
     @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TransactionPage> {
-    await this.users.require(access.tenant.id, userId);
-    const page = await this.budgets.transactions(access.tenant.id, userId, query);
-    if (!page) throw notFound('budget');
-    return page;
+    const owner = await this.owners.find(access, userId);
+    const isDue = await this.budgets.isDue(owner.tenantId, userId);
+    const opens = isDue === undefined && owner.openingBudget !== null;
+    if (isDue || opens) {
+      const { account, position } = await this.commands.execute(new BringUpToDate(owner, context));
+      if (!account) throw notFound('budget');
+      await this.position.settle(reply, position, BUDGETS);
+    }
+    const page = await this.budgets.transactions(owner.tenantId, userId, query);
+    if (page) return page;
+    if (!opens) throw notFound('budget');
+    throw new TenantryError('unavailable', 'the read models have not reached the budget yet', {
+      code: 'projection_behind',
+      retryAfterSeconds: 1,
+    });
   }
 }
+
+const amountOf = ({ amount_usd, description = null }: SpendBody) => ({
+  amount: parseUsd(amount_usd, 'amount_usd'),
+  description,
+});

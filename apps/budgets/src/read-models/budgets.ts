@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type Clock, formatUsd, streamName } from '#kernel';
+import { type Clock, formatUsd, type MicroUsd, streamName } from '#kernel';
 import { CLOCK, decodeCursor, type Page, pageOf, READ_DATABASE } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
-import { type Account, monthEnd, remainingOf, rolledOver } from '../domain/account.js';
+import { type Account, monthEnd, periodStartOf, remainingOf, rolledOver } from '../domain/account.js';
 import type { BudgetResource, TransactionResource } from '../http/budget.dto.js';
 import type { BudgetRow, BudgetTables, TransactionRow } from './tables.js';
 
@@ -18,7 +18,17 @@ export class Budgets {
 
   async get(tenantId: string, userId: string): Promise<BudgetResource | undefined> {
     const row = await this.find(tenantId, userId);
-    return row && this.resource(userId, row);
+    if (!row) return undefined;
+    const held_micro_usd = row.held_micro_usd - (await this.expiredOf(row));
+    return this.resource(userId, { ...row, held_micro_usd });
+  }
+
+  /** Whether time has done something to a budget that is not on record; undefined without a budget. */
+  async isDue(tenantId: string, userId: string): Promise<boolean | undefined> {
+    const row = await this.find(tenantId, userId);
+    if (!row) return undefined;
+    const newMonth = periodStartOf(row, this.now()) > row.period_started_at;
+    return newMonth || (await this.expiredOf(row)) > 0;
   }
 
   /** The ledger, newest first; undefined without a budget. */
@@ -45,7 +55,7 @@ export class Budgets {
 
   /** An account as it is now: the new month's, once the month is over. */
   resource(userId: string, account: Account): BudgetResource {
-    const current = rolledOver(account, this.clock.now().toISOString());
+    const current = rolledOver(account, this.now());
     const remaining = remainingOf(current);
     return {
       user_id: userId,
@@ -75,6 +85,19 @@ export class Budgets {
     };
   }
 
+  /** What is still held of the budget by holds that have expired. */
+  private async expiredOf({ user_id, held_micro_usd }: BudgetRow): Promise<MicroUsd> {
+    if (held_micro_usd === 0) return 0;
+    const { expired } = await this.reader()
+      .selectFrom('budget_holds')
+      .select((row) => row.fn.sum<number | null>('amount_micro_usd').as('expired'))
+      .where('user_id', '=', user_id)
+      .where('status', '=', 'held')
+      .where('expires_at', '<=', this.now())
+      .executeTakeFirstOrThrow();
+    return Number(expired ?? 0);
+  }
+
   private find(tenantId: string, userId: string): Promise<BudgetRow | undefined> {
     return this.reader()
       .selectFrom('budgets')
@@ -82,6 +105,10 @@ export class Budgets {
       .where('user_id', '=', userId)
       .where('tenant_id', '=', tenantId)
       .executeTakeFirst();
+  }
+
+  private now(): string {
+    return this.clock.now().toISOString();
   }
 
   private reader() {

@@ -1,0 +1,70 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Kysely } from 'kysely';
+import { AccountKitDirectory, READ_DATABASE } from '#platform';
+import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
+import type { RateLimit } from '../domain/rate-limits.js';
+import type { RateLimitResource } from '../http/rate-limit.dto.js';
+import type { BudgetTables } from './tables.js';
+
+/** Whose rate limits they are. */
+export interface LimitedUser {
+  platformId: string;
+  tenantId: string;
+  userId: string;
+  accountKitId: string;
+}
+
+type OfUser = Pick<LimitedUser, 'tenantId' | 'userId'>;
+
+const findOverride = (database: ReadDatabase) =>
+  prepareQuery(database, (db: Kysely<BudgetTables>, slot: SlotOf<OfUser & { name: string }>) =>
+    db
+      .selectFrom('rate_limit_overrides')
+      .select(['rate_limit as limit', 'window_seconds'])
+      .where('user_id', '=', slot('userId'))
+      .where('name', '=', slot('name'))
+      .where('tenant_id', '=', slot('tenantId')),
+  );
+
+/** The rate limits that hold for a user: the kit's, less those that are overridden. */
+@Injectable()
+export class RateLimits {
+  private readonly findOverride: ReturnType<typeof findOverride>;
+
+  constructor(
+    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    private readonly kits: AccountKitDirectory,
+  ) {
+    this.findOverride = findOverride(database);
+  }
+
+  async find(user: LimitedUser, name: string): Promise<RateLimit | undefined> {
+    const { tenantId, userId } = user;
+    const [override] = await this.findOverride({ tenantId, userId, name });
+    if (override) return override;
+    const ofKit = await this.ofKit(user);
+    const rate = Object.hasOwn(ofKit, name) ? ofKit[name] : undefined;
+    return rate && { limit: rate.limit, window_seconds: rate.windowSeconds };
+  }
+
+  /** By name. */
+  async list(user: LimitedUser): Promise<RateLimitResource[]> {
+    const overrides = await this.database
+      .reader<BudgetTables>()
+      .selectFrom('rate_limit_overrides')
+      .select(['name', 'rate_limit as limit', 'window_seconds'])
+      .where('user_id', '=', user.userId)
+      .where('tenant_id', '=', user.tenantId)
+      .execute();
+    const found = new Map<string, RateLimitResource>();
+    for (const [name, { limit, windowSeconds }] of Object.entries(await this.ofKit(user))) {
+      found.set(name, { name, limit, window_seconds: windowSeconds, source: 'kit' });
+    }
+    for (const override of overrides) found.set(override.name, { ...override, source: 'override' });
+    return [...found.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  private async ofKit({ platformId, accountKitId }: LimitedUser) {
+    return (await this.kits.find(platformId, accountKitId))?.rateLimits ?? {};
+  }
+}
