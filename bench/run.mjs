@@ -6,8 +6,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { table, withRatios } from './report.mjs';
-import { ECHO, newUser, SCENARIOS } from './scenarios.mjs';
-import { post, startEcho, startService } from './servers.mjs';
+import { ECHO, EQUIPMENT, newUser, SCENARIOS } from './scenarios.mjs';
+import { post, put, startEcho, startService } from './servers.mjs';
 
 const names = (results) => results.map(({ scenario }) => scenario).join(', ');
 
@@ -40,7 +40,8 @@ async function run(options) {
   const limited = results.filter(({ load_cpu }) => load_cpu > MAX_LOAD_CPU);
   if (limited.length > 0) console.error(`The load was at its own limit: ${names(limited)}`);
   const failed = results.filter(({ not_2xx }) => not_2xx > 0);
-  if (failed.length > 0) fail(`answers other than 2xx: ${names(failed)}`);
+  const statuses = JSON.stringify(failed.map((row) => row.statuses));
+  if (failed.length > 0) fail(`answers other than 2xx: ${names(failed)} ${statuses}`);
 }
 
 function fail(reason) {
@@ -77,7 +78,7 @@ function profileOptions() {
   return ['--cpu-prof', `--cpu-prof-dir=${PROFILES}`];
 }
 
-/** Makes the users that the reading scenarios choose from, each with a key, and checks that a key verifies. */
+/** Makes the users that the scenarios choose from, each with a key and its equipment, and checks that a key verifies. */
 async function prepareUsers({ url, key }, count) {
   process.stderr.write(`preparing ${count} users … `);
   const users = [];
@@ -86,6 +87,7 @@ async function prepareUsers({ url, key }, count) {
     while (next < count) {
       const { id } = await (await post(`${url}/v1/users`, newUser(next++), key)).json();
       const issued = await (await post(`${url}/v1/users/${id}/keys`, { name: 'bench' }, key)).json();
+      for (const [what, body] of EQUIPMENT) await put(`${url}/v1/users/${id}/${what}`, body, key);
       users.push({ id, key: issued.raw_key });
     }
   };

@@ -29,4 +29,20 @@ export const SCENARIOS = [
     server: 'service',
     request: (world) => post('/v1/keys/verify', { key: any(world.users).key }),
   },
+  {
+    name: 'spend',
+    server: 'service',
+    request: (world) => post(`/v1/users/${any(world.users).id}/budget/spend`, { amount_usd: '0.01' }),
+  },
+  {
+    name: 'consume',
+    server: 'service',
+    request: (world) => post(`/v1/users/${any(world.users).id}/rate-limits/requests/consume`, {}),
+  },
+];
+
+/** What a user has of its own before the load comes: no spend is over budget, no consumption is refused. */
+export const EQUIPMENT = [
+  ['budget', { limit_usd: '100000', period: 'monthly' }],
+  ['rate-limits/requests', { limit: 1_000_000_000, window_seconds: 60 }],
 ];

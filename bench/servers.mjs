@@ -33,11 +33,14 @@ export async function startService(folder, nodeOptions) {
 }
 
 /** Sends JSON; rejects on anything but 2xx unless `key` is absent. */
-export async function post(url, body, key) {
+export const post = (url, body, key) => send('POST', url, body, key);
+export const put = (url, body, key) => send('PUT', url, body, key);
+
+async function send(method, url, body, key) {
   const headers = { 'content-type': 'application/json', ...(key && { authorization: `Bearer ${key}` }) };
-  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  const response = await fetch(url, { method, headers, body: JSON.stringify(body) });
   if (key && !response.ok)
-    throw new Error(`POST ${url} answered ${response.status}: ${await response.text()}`);
+    throw new Error(`${method} ${url} answered ${response.status}: ${await response.text()}`);
   return response;
 }
 
