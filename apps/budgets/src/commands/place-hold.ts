@@ -1,7 +1,6 @@
-import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { type Clock, type CommandContext, newId } from '#kernel';
-import { CLOCK } from '#platform';
+import { type CommandContext, newId } from '#kernel';
+import { expiryOf } from '../domain/passage-of-time.js';
 import { BudgetLedger, type BudgetOwner, type Transaction } from './budget-ledger.js';
 import type { Amount } from './spend.js';
 
@@ -27,17 +26,13 @@ export class PlaceHold extends Command<PlacedHold> {
 
 @CommandHandler(PlaceHold)
 export class PlaceHoldHandler implements ICommandHandler<PlaceHold> {
-  constructor(
-    private readonly ledger: BudgetLedger,
-    @Inject(CLOCK) private readonly clock: Clock,
-  ) {}
+  constructor(private readonly ledger: BudgetLedger) {}
 
   /** Throws `over_budget` above what remains, and `not_found` without a budget or when the user is gone. */
   async execute({ owner, hold, context }: PlaceHold): Promise<PlacedHold> {
-    const { amount, description, expiresInSeconds } = hold;
-    const expiresAt = new Date(this.clock.now().getTime() + expiresInSeconds * 1_000).toISOString();
-    const ids = { hold_id: newId(), expires_at: expiresAt };
-    const command = { kind: 'hold', ...ids, amount_micro_usd: amount, description } as const;
-    return { ...(await this.ledger.add(owner, command, context)), expiresAt };
+    const { amount, description, expiresInSeconds: expires_in_seconds } = hold;
+    const terms = { amount_micro_usd: amount, expires_in_seconds, description };
+    const added = await this.ledger.add(owner, { kind: 'hold', hold_id: newId(), ...terms }, context);
+    return { ...added, expiresAt: expiryOf(added.at, expires_in_seconds) };
   }
 }

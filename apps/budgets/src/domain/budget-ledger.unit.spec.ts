@@ -115,8 +115,8 @@ function commandOf(act: Act, id: string, now: Date): BudgetCommand {
     case 'set':
       return { kind: 'set', ...common, limit_micro_usd: act.limit, period: act.period };
     case 'hold': {
-      const expires_at = new Date(now.getTime() + act.hours * HOUR_MS).toISOString();
-      return { kind: 'hold', ...common, ...money, ...described, hold_id: id, expires_at };
+      const expires_in_seconds = act.hours * 3_600;
+      return { kind: 'hold', ...common, ...money, ...described, hold_id: id, expires_in_seconds };
     }
     case 'spend':
     case 'credit':

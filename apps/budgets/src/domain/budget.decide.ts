@@ -19,7 +19,7 @@ import type {
   SettleHold,
   SpendBudget,
 } from './budget.js';
-import { described, entry, passageOfTime, released } from './passage-of-time.js';
+import { described, entry, expiryOf, passageOfTime, released } from './passage-of-time.js';
 
 /** Keeps what a command has to look through small; a hold is short-lived. */
 const MAX_OPEN_HOLDS = 1_000;
@@ -133,12 +133,13 @@ function credited(
 }
 
 function held(command: HoldBudget, state: OpenBudget): BudgetChange {
-  const { amount_micro_usd, hold_id, expires_at, description, at } = command;
+  const { amount_micro_usd, hold_id, expires_in_seconds, description, at } = command;
   requirePositive(amount_micro_usd);
   if (state.holds.size >= MAX_OPEN_HOLDS)
     throw illegalState(`a budget has at most ${MAX_OPEN_HOLDS} open holds`);
   requireRemaining(amount_micro_usd, state);
   const row = entry(state, -amount_micro_usd, at);
+  const expires_at = expiryOf(at, expires_in_seconds);
   return { type: 'budget.held.v1', data: { ...row, hold_id, expires_at, ...described(state, description) } };
 }
 

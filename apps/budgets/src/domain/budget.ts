@@ -147,7 +147,7 @@ export interface HoldBudget extends Given {
   hold_id: string;
   amount_micro_usd: MicroUsd;
   description: string | null;
-  expires_at: string;
+  expires_in_seconds: number;
 }
 
 export interface SettleHold extends Given {

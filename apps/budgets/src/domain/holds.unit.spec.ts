@@ -66,7 +66,14 @@ const reset = (amount: number, balance: number, creditUsed?: number): BudgetEven
 const common = { ...TENANT, subject_key: '', description: null };
 const money = (amount: number) => ({ transaction_id: 't', amount_micro_usd: amount * USD });
 const hold = (amount: number, at = JANUARY_31, hold_id = 'hold') =>
-  ({ kind: 'hold', ...common, hold_id, amount_micro_usd: amount * USD, expires_at: EXPIRY, at }) as const;
+  ({
+    kind: 'hold',
+    ...common,
+    hold_id,
+    amount_micro_usd: amount * USD,
+    expires_in_seconds: 600,
+    at,
+  }) as const;
 const settle = (amount: number, at = JANUARY_31, hold_id = 'hold') =>
   ({ kind: 'settle', ...common, ...money(amount), hold_id, at }) as const;
 const release = (at = JANUARY_31, hold_id = 'hold') => ({ kind: 'release', ...common, hold_id, at }) as const;

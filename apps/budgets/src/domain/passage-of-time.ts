@@ -37,6 +37,9 @@ export function passageOfTime(state: OpenBudget, at: string): BudgetChange[] {
 export const asOf = (state: OpenBudget, at: string): Account =>
   passageOfTime(state, at).reduce(changed, state);
 
+export const expiryOf = (at: string, seconds: number): string =>
+  new Date(Date.parse(at) + seconds * 1_000).toISOString();
+
 export function released(
   state: OpenBudget,
   hold: Hold,
