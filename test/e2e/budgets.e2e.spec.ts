@@ -8,6 +8,7 @@ import {
   expectProblem,
   expectStatus,
   inParallel,
+  MISSING_ID,
   numbers,
   type Problem,
   randomSeed,
@@ -157,6 +158,34 @@ describe('budgets over HTTP', () => {
     const gone = await send('POST', `${id}/rate-limits/requests/consume`, {});
     expectProblem(gone, { status: 404, code: 'not_found' });
     await completedDeletion(service, id);
+  });
+
+  it("given another platform's user, then each route answers as for one that is not there", async () => {
+    const { id } = await createUser(service);
+    await put(id, '10.00');
+    const { body: held } = await send('POST', `${id}/budget/holds`, { amount_usd: '2.00' });
+    const limit = { limit: 10, window_seconds: 60 };
+    await send('PUT', `${id}/rate-limits/requests`, limit);
+    const key = (await createPlatform(service, 'Other')).api_key.raw_key;
+    const ask = async (method: string, path: string, body?: object) => {
+      const { status, text } = await service.request(method, `/v1/users/${path}`, { key, body });
+      return { status, text: text.replace(/"request_id":"[^"]+"/, '') };
+    };
+    for (const [method, path, body] of [
+      ['POST', 'budget/holds', { amount_usd: '99.00' }],
+      ['POST', `budget/holds/${held.id}/settle`, { amount_usd: '1.00' }],
+      ['DELETE', `budget/holds/${held.id}`, undefined],
+      ['POST', 'budget/credit', { amount_usd: '1.00' }],
+      ['GET', 'rate-limits', undefined],
+      ['PUT', 'rate-limits/requests', limit],
+      ['DELETE', 'rate-limits/requests', undefined],
+      ['POST', 'rate-limits/requests/consume', {}],
+    ] as const) {
+      const missing = await ask(method, `${MISSING_ID}/${path}`, body);
+      expect(missing.status).toBe(404);
+      expect(await ask(method, `${id}/${path}`, body)).toEqual(missing);
+    }
+    expect((await send<Budget>('GET', `${id}/budget`)).body).toMatchObject({ held_usd: '2.00' });
   });
 });
 
