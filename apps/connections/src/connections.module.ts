@@ -4,6 +4,7 @@ import type { ConsumerOptions } from '#message-bus';
 import { ReadModels } from '#platform';
 import { DeleteSecretHandler } from './commands/delete-secret.js';
 import { PutSecretHandler } from './commands/put-secret.js';
+import { ReadSecretHandler } from './commands/read-secret.js';
 import { SecretNames } from './commands/secret-names.js';
 import { VaultController } from './http/vault.controller.js';
 import { CascadeController } from './policies/cascade.controller.js';
@@ -20,7 +21,14 @@ export const connectionsConsumer: ConsumerOptions = {
 /** The connections of users to other services, and the vault of their secrets. */
 @Module({
   controllers: [VaultController, CascadeController],
-  providers: [PutSecretHandler, DeleteSecretHandler, SecretNames, Secrets, SecretsProjection],
+  providers: [
+    PutSecretHandler,
+    ReadSecretHandler,
+    DeleteSecretHandler,
+    SecretNames,
+    Secrets,
+    SecretsProjection,
+  ],
 })
 export class ConnectionsModule {
   constructor(readModels: ReadModels, secrets: SecretsProjection) {
