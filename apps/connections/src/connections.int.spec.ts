@@ -12,6 +12,7 @@ import { type EventStore } from '#event-store';
 import { newId } from '#kernel';
 import type { MessageBus, MessageContext } from '#message-bus';
 import {
+  AccountKitDirectory,
   createApiKey,
   createApp,
   EVENT_STORE,
@@ -93,8 +94,9 @@ class Collector {
   providers: [
     { provide: PlatformKeys, useClass: KnownKeys },
     { provide: UserDirectory, useClass: KnownUsers },
+    { provide: AccountKitDirectory, useValue: { find: async () => undefined } },
   ],
-  exports: [PlatformKeys, UserDirectory],
+  exports: [PlatformKeys, UserDirectory, AccountKitDirectory],
 })
 class Surroundings {}
 

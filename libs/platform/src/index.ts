@@ -1,4 +1,4 @@
-export { RequireRoot, RequireScope, RequireScopeOrRoot } from './access/access.guard.js';
+export { Public, RequireRoot, RequireScope, RequireScopeOrRoot } from './access/access.guard.js';
 export { apiKeyPrefix, createApiKey, hashApiKey, parseApiKey } from './access/api-key.js';
 export {
   AccountKitDirectory,

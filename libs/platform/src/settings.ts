@@ -13,6 +13,10 @@ export interface Settings {
   rootKey: string;
   /** How long a write waits for its own projection before it answers with its position alone. */
   readYourWritesTimeoutMs: number;
+  /** Where browsers reach this service, without a slash at the end; null for the address it listens on. */
+  publicUrl: string | null;
+  /** How long a provider of connections may take to answer one request. */
+  providerTimeoutMs: number;
 }
 
 /** A setting that is wrong; the message names the variable and the cause, never the value. */
@@ -49,6 +53,12 @@ export function loadSettings(env: NodeJS.ProcessEnv): Settings {
       min: 0,
       max: 60_000,
     }),
+    publicUrl: readPublicUrl(env),
+    providerTimeoutMs: readInteger(env, 'TENANTRY_PROVIDER_TIMEOUT_MS', {
+      default: 5_000,
+      min: 100,
+      max: 60_000,
+    }),
   };
 }
 
@@ -75,6 +85,17 @@ function readInteger(
     throw new InvalidSetting(variable, `must be a whole number from ${range.min} to ${range.max}`);
   }
   return value;
+}
+
+function readPublicUrl(env: NodeJS.ProcessEnv): string | null {
+  const text = env.TENANTRY_PUBLIC_URL;
+  if (!text) return null;
+  const url = URL.parse(text);
+  const isPlain = url && url.username + url.password + url.search + url.hash === '';
+  if (!isPlain || !/^https?:$/.test(url.protocol)) {
+    throw new InvalidSetting('TENANTRY_PUBLIC_URL', 'must be an http or https URL without a query');
+  }
+  return url.href.replace(/\/$/, '');
 }
 
 function readLogLevel(env: NodeJS.ProcessEnv): Settings['logLevel'] {

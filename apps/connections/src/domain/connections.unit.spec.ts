@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { given } from '#testing';
-import { type ConnectionsClosed, type ConnectionsEvent, connections } from './connections.js';
+import { connections } from './connections.decide.js';
+import type { ConnectionsClosed, ConnectionsEvent } from './connections.js';
 
 const SCOPE = { platform_id: 'platform', tenant_id: 'tenant' };
 const close = { kind: 'close' as const, ...SCOPE };
@@ -36,6 +37,7 @@ describe('the state of the connections', () => {
       tenant_id: '0198c0de-0000-7000-8000-000000000002',
       subject_key: null,
       removed: { connections: 0 },
+      left_over: new Map(),
     });
   });
 });
