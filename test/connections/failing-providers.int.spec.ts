@@ -1,0 +1,246 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { ConnectionsApp } from './connections-app.js';
+import { type Script, type ScriptedProvider, sendJson, startScriptedProvider } from './scripted-provider.js';
+
+let service: ConnectionsApp;
+let provider: ScriptedProvider;
+let user: string;
+
+beforeAll(async () => {
+  service = await ConnectionsApp.start({ TENANTRY_PROVIDER_TIMEOUT_MS: '300' });
+  provider = await startScriptedProvider();
+});
+
+afterAll(async () => {
+  await service?.close();
+  await provider?.close();
+});
+
+beforeEach(async () => {
+  user = service.makeUser();
+  service.aheadMs = 0;
+  provider.requests.length = 0;
+  provider.script = giveTokens();
+  await configure();
+});
+
+const giveTokens =
+  (extra: object = {}): Script =>
+  ({ path, body }, response) =>
+    sendJson(
+      200,
+      path === '/token'
+        ? {
+            access_token: `access-${body.get('grant_type')}`,
+            token_type: 'bearer',
+            expires_in: 3_600,
+            refresh_token: 'refresh-1',
+            ...extra,
+          }
+        : {},
+    )({ path, body }, response);
+
+async function configure(changes: object = {}): Promise<void> {
+  const body = { kind: 'oauth2', ...provider.settings, client_secret: 's3cr3t', scopes: ['a'], ...changes };
+  expect((await service.call('PUT', '/providers/odd', { body })).status).toBe(200);
+}
+
+const path = (id = '') => `/users/${user}/connections/${id}`;
+const get = async (id: string) => (await service.call('GET', path(id))).json;
+const token = (id: string) => service.call('POST', `${path(id)}/token`);
+
+/** Connects as a browser would that brings the code at once. */
+async function connect(): Promise<{ id: string; page: string }> {
+  const { json } = await service.call('POST', path('connect'), { body: { provider: 'odd' } });
+  const state = new URL(json.connect_url).searchParams.get('state') ?? '';
+  const answer = await fetch(`${service.callbackUrl}?code=c0de&state=${state}`);
+  expect(answer.status).toBe(200);
+  return { id: json.id, page: await answer.text() };
+}
+
+const TOKEN_FAILURES: [string, string, Script][] = [
+  ['an OAuth error', 'invalid_client', sendJson(401, { error: 'invalid_client' })],
+  ['an error with status 200', 'bad_verification_code', sendJson(200, { error: 'bad_verification_code' })],
+  ['an error that is a text', 'provider_error', sendJson(400, { error: '<b>Ha!</b>' })],
+  ['no token', 'provider_response_invalid', sendJson(200, { token_type: 'bearer' })],
+  ['no JSON', 'provider_response_invalid', (_, response) => void response.end('<html>')],
+  ['a fault of its own', 'provider_unavailable', sendJson(503, {})],
+  ['no answer', 'provider_timed_out', () => undefined],
+  ['a cut connection', 'provider_unreachable', (_, response) => void response.destroy()],
+  [
+    'a redirect',
+    'provider_redirected',
+    (_, response) => void response.writeHead(302, { location: '/elsewhere' }).end(),
+  ],
+  [
+    'more than a mebibyte',
+    'provider_response_too_large',
+    (request, response) => giveTokens({ padding: 'x'.repeat(2 ** 20) })(request, response),
+  ],
+  [
+    'a token beyond any measure',
+    'provider_response_too_large',
+    (request, response) => giveTokens({ access_token: 'x'.repeat(70_000) })(request, response),
+  ],
+];
+
+describe('a token endpoint that fails', () => {
+  it.each(TOKEN_FAILURES)('given %s, then the connection has failed with %s', async (_, reason, script) => {
+    provider.script = script;
+    const { id, page } = await connect();
+    expect(await get(id)).toMatchObject({ status: 'failed', reason });
+    expect(page).toContain(`could not be connected (${reason})`);
+    expect(provider.requests.map((request) => request.path)).not.toContain('/elsewhere');
+  });
+
+  it('given nobody there, then the connection has failed', async () => {
+    await configure({ token_url: 'http://127.0.0.1:1/token' });
+    const { id } = await connect();
+    expect(await get(id)).toMatchObject({ status: 'failed', reason: 'provider_unreachable' });
+  });
+
+  it('given a provider that is removed meanwhile, then the connection has failed', async () => {
+    const { json } = await service.call('POST', path('connect'), { body: { provider: 'odd' } });
+    await service.call('DELETE', '/providers/odd');
+    await fetch(`${service.callbackUrl}?code=x&state=${new URL(json.connect_url).searchParams.get('state')}`);
+    expect(await get(json.id)).toMatchObject({ status: 'failed', reason: 'provider_removed' });
+  });
+
+  it('given an ID token that nobody can check, then it is of no interest', async () => {
+    provider.script = giveTokens({ id_token: 'not.a.token' });
+    expect(await get((await connect()).id)).toMatchObject({ status: 'active' });
+  });
+
+  it.each([
+    ['client_secret_basic', undefined, `Basic ${Buffer.from('client:s3cr3t').toString('base64')}`],
+    ['client_secret_post', 's3cr3t', undefined],
+  ])(
+    'given %s, then the client shows who it is so, and proves what it asked',
+    async (method, posted, header) => {
+      await configure({ client_authentication: method });
+      await connect();
+      const [{ body, headers }] = provider.requests as [ScriptedProvider['requests'][0]];
+      expect([body.get('client_secret') ?? undefined, headers.authorization]).toEqual([posted, header]);
+      expect(Object.fromEntries(body)).toMatchObject({
+        code: 'c0de',
+        grant_type: 'authorization_code',
+        redirect_uri: service.callbackUrl,
+        code_verifier: expect.stringMatching(/^[\w-]{43}$/),
+      });
+    },
+  );
+});
+
+describe('a refresh that fails', () => {
+  it('given a provider that is down, then the state stays true and the provider is left alone for a while', async () => {
+    const { id } = await connect();
+    provider.script = sendJson(503, {});
+    service.aheadMs = 3_590_000;
+    // About to expire, but still good.
+    expect(await token(id)).toMatchObject({
+      status: 200,
+      json: { access_token: 'access-authorization_code' },
+    });
+    expect(await get(id)).toMatchObject({ status: 'active', reason: 'provider_unavailable' });
+    const asked = provider.requests.length;
+    service.aheadMs = 3_600_000;
+    const refused = { status: 409, json: { code: 'illegal_state' } };
+    expect(await token(id)).toMatchObject(refused);
+    service.aheadMs += 1_000;
+    expect(await token(id)).toMatchObject(refused);
+    expect(provider.requests).toHaveLength(asked + 1);
+    service.aheadMs += 5_000;
+    provider.script = giveTokens();
+    expect(await token(id)).toMatchObject({ status: 200, json: { access_token: 'access-refresh_token' } });
+    expect(await get(id)).toMatchObject({ status: 'active', reason: null });
+  });
+
+  it('given a provider that gives no new refresh token, then the old one is kept', async () => {
+    const { id } = await connect();
+    provider.script = giveTokens({ refresh_token: undefined });
+    for (const hours of [1, 2]) {
+      service.aheadMs = hours * 3_601_000;
+      expect((await token(id)).status).toBe(200);
+    }
+    expect(provider.requests.slice(1).map(({ body }) => body.get('refresh_token'))).toEqual([
+      'refresh-1',
+      'refresh-1',
+    ]);
+  });
+
+  it('given no refresh token, then the token is given until it expires, and then new consent is needed', async () => {
+    provider.script = giveTokens({ refresh_token: undefined });
+    const { id } = await connect();
+    service.aheadMs = 3_590_000;
+    expect((await token(id)).status).toBe(200);
+    service.aheadMs = 3_601_000;
+    expect((await token(id)).status).toBe(409);
+    expect(await get(id)).toMatchObject({ status: 'needs_reconnect', reason: 'token_expired' });
+  });
+
+  it('given a removal while the provider is asked, then the tokens that come are revoked', async () => {
+    const { id } = await connect();
+    service.aheadMs = 3_601_000;
+    let answer: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => {
+      provider.script = (request, response) => {
+        if (request.body.get('grant_type') !== 'refresh_token') return sendJson(200, {})(request, response);
+        answer = () => giveTokens({ access_token: 'late', refresh_token: 'late-too' })(request, response);
+        return resolve();
+      };
+    });
+    const late = token(id);
+    await asked;
+    expect((await service.call('DELETE', path(id))).json.revocation).toMatchObject({ outcome: 'revoked' });
+    answer();
+    expect((await late).status).toBe(404);
+    const revoked = provider.requests.filter((request) => request.path === '/revoke');
+    expect(revoked.map(({ body }) => body.get('token'))).toEqual([
+      'refresh-1',
+      'access-authorization_code',
+      'late-too',
+      'late',
+    ]);
+  });
+});
+
+describe('a revocation that fails', () => {
+  it.each<[string, string, number, Script]>([
+    ['a provider that is down', 'provider_unavailable', 3, sendJson(503, {})],
+    ['a provider that hangs', 'provider_timed_out', 1, () => undefined],
+    ['a refusal', 'unsupported_token_type', 1, sendJson(400, { error: 'unsupported_token_type' })],
+  ])('given %s, then the removal stands and says %s', async (_, reason, times, script) => {
+    const { id } = await connect();
+    provider.script = script;
+    const removed = await service.call('DELETE', path(id));
+    expect(removed).toMatchObject({
+      status: 200,
+      json: { revocation: { outcome: 'not_revoked', reason } },
+    });
+    expect(provider.requests.filter((request) => request.path === '/revoke')).toHaveLength(times);
+    expect((await service.call('GET', path(id))).status).toBe(404);
+    const events = await service.events(`connections-${user}`);
+    expect(events.at(-1)).toMatchObject({
+      type: 'connections.revocation-recorded.v1',
+      data: { outcome: 'not_revoked', reason },
+    });
+  });
+
+  it('given no revoke_url, then the answer says that there is none', async () => {
+    await configure({ revoke_url: undefined });
+    const { id } = await connect();
+    const { json } = await service.call('DELETE', path(id));
+    expect(json.revocation).toEqual({ outcome: 'not_revoked', reason: 'revocation_not_supported' });
+  });
+
+  it('given a provider that is down while the user is deleted, then the deletion ends and tells of it', async () => {
+    await connect();
+    await connect();
+    provider.script = () => undefined;
+    expect((await service.deleteUser(user)).connections).toEqual({
+      connections: 2,
+      tokens_revoked: 0,
+      tokens_not_revoked: 2,
+    });
+  });
+});
