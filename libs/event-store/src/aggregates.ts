@@ -62,6 +62,28 @@ export class Aggregates {
     return (this.cached<State>(stream) ?? this.catchUp(decider, stream, undefined)) as Aggregate<State>;
   }
 
+  /** As of the log's last word, also where other processes write. */
+  async refresh<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    id: string,
+  ): Promise<Aggregate<State>> {
+    const stream = streamName(decider.category, id);
+    return this.catchUp(decider, stream, this.cached<State>(stream));
+  }
+
+  /** What the state would be after the command, which is refused as `execute` would; nothing is appended. */
+  async preview<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    id: string,
+    command: Command,
+    { ifRevision }: Pick<ExecuteOptions, 'ifRevision'> = {},
+  ): Promise<State> {
+    const known = await this.refresh(decider, id);
+    const events = decider.decide(command, known.state);
+    this.checkRevision(known, ifRevision);
+    return events.reduce((state, event) => decider.evolve(state, event), known.state);
+  }
+
   /**
    * Throws what `decide` throws, `conflict` with code `revision_mismatch` when `ifRevision` does not hold, and
    * `conflict` when other writers win 8 times in a row.

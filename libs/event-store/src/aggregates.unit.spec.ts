@@ -90,3 +90,23 @@ describe('a required revision', () => {
     await expect(add(one, 1, -1, { ifRevision: 7 })).rejects.toMatchObject({ code: 'not_found' });
   });
 });
+
+describe('a preview', () => {
+  const preview = (by: number, limit = 100, options = {}) =>
+    one.preview(counter, 'a', { by, limit }, options);
+
+  it('given another writer, then it tells the state after the command, and nothing is appended', async () => {
+    await add(one, 1);
+    await add(other, 5);
+    expect(await preview(3)).toBe(9);
+    expect((await one.load(counter, 'a')).state).toBe(6);
+    expect(await store.read('counter-a')).toHaveLength(2);
+  });
+
+  it('given what the command would be refused for, then the preview is too', async () => {
+    await add(one, 1);
+    await expect(preview(100)).rejects.toMatchObject({ code: 'illegal_state' });
+    await expect(preview(1, 100, { ifRevision: 7 })).rejects.toMatchObject({ code: 'revision_mismatch' });
+    await expect(preview(1, -1, { ifRevision: 7 })).rejects.toMatchObject({ code: 'not_found' });
+  });
+});

@@ -39,6 +39,7 @@ export { CurrentAccess, CurrentCaller, CurrentContext, IdParam, UserId } from '.
 export { Position } from './http/position.js';
 export { ConvertedBy, Nested, TOO_LARGE } from './http/validation.js';
 export { Cascade, type Close, type Closed } from './operations/cascade.js';
+export { type Holder, Holdings, type Removed } from './operations/holdings.js';
 export { AppLogger } from './operations/logger.js';
 export { type FollowedLog, ReadModels, type RelayedLog } from './operations/read-models.js';
 export { PlatformModule } from './platform.module.js';

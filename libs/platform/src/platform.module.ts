@@ -14,6 +14,7 @@ import { RequestValidation } from './http/validation.js';
 import { Cascade } from './operations/cascade.js';
 import { Consumers } from './operations/consumers.js';
 import { HealthController } from './operations/health.controller.js';
+import { Holdings } from './operations/holdings.js';
 import { AppLogger } from './operations/logger.js';
 import { Metrics, MetricsController } from './operations/metrics.js';
 import { Parts } from './operations/parts.js';
@@ -79,6 +80,7 @@ function services(): Provider[] {
   return [
     AppLogger,
     Cascade,
+    Holdings,
     ReadModels,
     Consumers,
     Parts,

@@ -1,12 +1,14 @@
 import { Inject } from '@nestjs/common';
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import { type CommandContext, isTenantryError, newId } from '#kernel';
+import { type CommandContext, isTenantryError, newId, notFound } from '#kernel';
 import { KEY_STORE } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
+import { tenant } from '../domain/tenant.js';
 import { tenantUser } from '../domain/tenant-user.decide.js';
 import type { CreateUser, PersonalData, Standing } from '../domain/tenant-user.js';
 import { BlindIndexes } from './blind-indexes.js';
+import { DeleteTenantUser } from './delete-tenant-user.js';
 import { UserIds } from './user-ids.js';
 
 export interface NewUser {
@@ -44,11 +46,29 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
     private readonly aggregates: Aggregates,
     private readonly userIds: UserIds,
     private readonly blindIndexes: BlindIndexes,
+    private readonly commands: CommandBus,
     @Inject(KEY_STORE) private readonly keys: SubjectKeyStore,
   ) {}
 
   /** Throws `duplicate_record` with the existing user's id when the external_id is taken and not to be returned. */
   async execute({ user, context }: CreateTenantUser): Promise<CreatedUser> {
+    const { tenantId } = user;
+    if (await this.isDeleted(tenantId)) throw notFound('tenant');
+    const made = await this.create(user, context);
+    // The tenant may have been deleted meanwhile; the policy that follows the log does this too, after a crash.
+    if (!(await this.isDeleted(tenantId))) return made;
+    const deletion = { tenantId, userId: made.id, withTenant: true };
+    await this.commands.execute(new DeleteTenantUser(deletion, context)).catch((error: unknown) => {
+      if (!isTenantryError(error) || error.code !== 'not_found') throw error;
+    });
+    throw notFound('tenant');
+  }
+
+  private async isDeleted(tenantId: string): Promise<boolean> {
+    return (await this.aggregates.load(tenant, tenantId)).state.lifecycle === 'deleted';
+  }
+
+  private async create(user: NewUser, context: CommandContext): Promise<CreatedUser> {
     const { external_id: externalId } = user.personal;
     const index = externalId === null ? null : this.userIds.externalIdIndex(user.tenantId, externalId);
     for (let generation = 0; ; generation++) {

@@ -2,6 +2,7 @@ import { type Decider, illegalState, notFound, TenantryError } from '#kernel';
 import { differing } from './differing.js';
 import {
   type CreateUser,
+  type DeleteUser,
   type LivingTenantUser,
   PERSONAL_FIELDS,
   type PersonalData,
@@ -38,7 +39,7 @@ export const tenantUser: Decider<TenantUserState, TenantUserCommand, TenantUserE
       case 'update':
         return update(command, alive(state, command.tenant_id));
       case 'delete':
-        return remove(alive(state, command.tenant_id));
+        return remove(command, alive(state, command.tenant_id));
     }
   },
 
@@ -58,6 +59,8 @@ export const tenantUser: Decider<TenantUserState, TenantUserCommand, TenantUserE
 
 function create(command: CreateUser, state: TenantUserState): TenantUserEvent[] {
   if (state.lifecycle === 'alive') {
+    // An id follows from the tenant and the external_id, so that it can't name a user of another tenant.
+    if (state.tenant_id !== command.tenant_id) throw new Error('a user id is taken in another tenant');
     throw new TenantryError('duplicate_record', 'external_id is taken in this tenant', {
       existingId: command.id,
       errors: [{ field: 'external_id', message: 'is taken in this tenant' }],
@@ -89,8 +92,8 @@ function update({ changes, indexes }: UpdateUser, state: LivingTenantUser): Tena
   return [{ type: 'tenant-user.updated.v1', data: { ...data, ...indexed, personal } }];
 }
 
-function remove(state: LivingTenantUser): TenantUserEvent[] {
-  if (state.is_default) throw illegalState("the tenant's default user cannot be deleted");
+function remove({ with_tenant = false }: DeleteUser, state: LivingTenantUser): TenantUserEvent[] {
+  if (state.is_default && !with_tenant) throw illegalState("the tenant's default user cannot be deleted");
   const { platform_id, tenant_id, subject_key } = state;
   return [{ type: 'tenant-user.deleted.v1', data: { platform_id, tenant_id, subject_key } }];
 }

@@ -126,4 +126,11 @@ export interface UpdateUser {
   indexes: Partial<UserIndexes>;
 }
 
-export type TenantUserCommand = CreateUser | UpdateUser | { kind: 'delete'; tenant_id: string };
+export interface DeleteUser {
+  kind: 'delete';
+  tenant_id: string;
+  /** The whole tenant goes, and its default user with it. */
+  with_tenant?: boolean;
+}
+
+export type TenantUserCommand = CreateUser | UpdateUser | DeleteUser;

@@ -136,6 +136,15 @@ describe('deleting a tenant user', () => {
     given(tenantUser, [createdDefault]).when(remove()).thenRefused('illegal_state');
   });
 
+  it("given the tenant's default user, deletes it with the whole tenant", () => {
+    given(tenantUser, [createdDefault])
+      .when({ ...remove(), with_tenant: true })
+      .then([deleted]);
+    given(tenantUser, [createdDefault])
+      .when({ ...remove('tenant-2'), with_tenant: true })
+      .thenRefused('not_found');
+  });
+
   it('given a deleted user, answers not_found', () => {
     given(tenantUser, [created, deleted]).when(remove()).thenRefused('not_found');
   });

@@ -1,6 +1,6 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, Patch, Post, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { ApiAcceptedResponse, ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type CommandContext, invalidInput, notFound } from '#kernel';
 import {
@@ -15,18 +15,16 @@ import {
   UserId,
 } from '#platform';
 import { CreateTenantUser } from '../commands/create-tenant-user.js';
-import { DeleteTenantUser } from '../commands/delete-tenant-user.js';
 import { UpdateTenantUser } from '../commands/update-tenant-user.js';
 import type { UserChanges } from '../domain/tenant-user.js';
 import { Access } from '../read-models/access.js';
-import { DELETIONS, Deletions } from '../read-models/deletions.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { UserHistory } from '../read-models/user-history.js';
 import { Users } from '../read-models/users.js';
+import { ByUserId } from './by-user-id.js';
 import {
   CreateUserBody,
   CreateUserQuery,
-  DeletionResource,
   ListUsersQuery,
   UpdateUserBody,
   UserPage,
@@ -34,16 +32,12 @@ import {
 } from './user.dto.js';
 import { UserEventPage } from './user-event.dto.js';
 
-const ById = () =>
-  ApiParam({ name: 'id', description: "The user's id, or `default` for the tenant's default user." });
-
 @ApiTags('Users')
 @Controller('v1/users')
 export class TenantUsersController {
   constructor(
     private readonly commands: CommandBus,
     private readonly users: Users,
-    private readonly deletions: Deletions,
     private readonly history: UserHistory,
     private readonly access: Access,
     private readonly position: Position,
@@ -106,7 +100,7 @@ export class TenantUsersController {
 
   @Get(':id')
   @RequireScope('users:read')
-  @ById()
+  @ByUserId()
   @ApiOkResponse({ type: UserResource })
   async get(
     @UserId() userId: string,
@@ -122,7 +116,7 @@ export class TenantUsersController {
 
   @Patch(':id')
   @RequireScope('users:write')
-  @ById()
+  @ByUserId()
   @ApiOkResponse({ type: UserResource })
   async update(
     @UserId() userId: string,
@@ -139,39 +133,9 @@ export class TenantUsersController {
     return this.answer(reply, { tenantId, userId, position });
   }
 
-  @Delete(':id')
-  @HttpCode(202)
-  @RequireScope('users:write')
-  @ById()
-  @ApiAcceptedResponse({ type: DeletionResource })
-  async delete(
-    @UserId() userId: string,
-    @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Headers('if-match') match: string | undefined,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<DeletionResource> {
-    const tenantId = access.tenant.id;
-    const command = new DeleteTenantUser({ tenantId, userId, ...ifMatch(match) }, context);
-    const position = await this.commands.execute(command);
-    await this.position.settle(reply, position, USER_DIRECTORY);
-    await this.position.settle(reply, position, DELETIONS);
-    return this.receipt(tenantId, userId);
-  }
-
-  /** The receipt; auditors may read it too. */
-  @Get(':id/deletion')
-  @RequireScope('users:read', 'audit:read')
-  @ById()
-  @ApiOkResponse({ type: DeletionResource })
-  deletion(@UserId() userId: string, @CurrentAccess() access: PlatformAccess): Promise<DeletionResource> {
-    return this.receipt(access.tenant.id, userId);
-  }
-
   @Get(':id/events')
   @RequireScope('audit:read')
-  @ById()
+  @ByUserId()
   @ApiOkResponse({ type: UserEventPage })
   events(
     @UserId() userId: string,
@@ -179,12 +143,6 @@ export class TenantUsersController {
     @CurrentAccess() access: PlatformAccess,
   ): Promise<UserEventPage> {
     return this.history.list({ tenantId: access.tenant.id, userId }, query);
-  }
-
-  private async receipt(tenantId: string, userId: string): Promise<DeletionResource> {
-    const receipt = await this.deletions.get(tenantId, userId);
-    if (!receipt) throw notFound('deletion');
-    return receipt;
   }
 
   private async answer(

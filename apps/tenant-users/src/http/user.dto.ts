@@ -174,6 +174,24 @@ export class UserPage {
   total!: number;
 }
 
+export class DeleteUserQuery {
+  @ChoiceField({
+    of: ['true', 'false'],
+    description: 'With `true`, 200 tells what a deletion would remove, and nothing changes.',
+  })
+  dry_run?: 'true' | 'false';
+}
+
+export class DeletionPreview {
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'integer' },
+    description: 'What the deletion would remove now, counted by kind.',
+    example: { keys: 3, budgets: 1, connections: 2, secrets: 4 },
+  })
+  would_remove!: { [kind: string]: number };
+}
+
 class DeletionParticipant {
   @ApiProperty({ example: 'keys' })
   name!: string;

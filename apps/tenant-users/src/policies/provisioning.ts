@@ -95,7 +95,8 @@ export class Provisioning {
     try {
       return (await this.commands.execute(new CreateTenantUser(user, context))).position;
     } catch (error) {
-      if (!isTenantryError(error) || error.code !== 'duplicate_record') throw error;
+      // Someone else made it, or the tenant is being deleted.
+      if (!isTenantryError(error) || !['duplicate_record', 'not_found'].includes(error.code)) throw error;
       return (await this.aggregates.load(tenantUser, userId)).position;
     }
   }

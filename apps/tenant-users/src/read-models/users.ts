@@ -14,7 +14,7 @@ import { Sealer } from '#privacy';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import type { PersonalData } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
-import type { UserDirectoryTables, UserRow } from './tables.js';
+import type { AccessTables, UserDirectoryTables, UserRow } from './tables.js';
 import { countMatching, planned, selectPage, type UserFilter, UserFilters } from './user-filter.js';
 
 export interface ListUsers {
@@ -23,6 +23,8 @@ export interface ListUsers {
   order: ListOrder;
   filter: UserFilter;
 }
+
+export type UserPlace = Pick<UserRow, 'id' | 'sequence'>;
 
 const findUser = (database: ReadDatabase) =>
   prepareQuery(
@@ -35,10 +37,24 @@ const findUser = (database: ReadDatabase) =>
         .where('tenant_id', '=', slot('tenantId')),
   );
 
+/** The access read model stops knowing a deleted tenant before the last of its users is gone. */
+const findKnown = (database: ReadDatabase) =>
+  prepareQuery(
+    database,
+    (db: Kysely<UserDirectoryTables & AccessTables>, slot: SlotOf<{ userId: string; tenantId: string }>) =>
+      db
+        .selectFrom('users')
+        .innerJoin('tenants', 'tenants.id', 'users.tenant_id')
+        .select(['users.status', 'users.account_kit_id as accountKitId'])
+        .where('users.id', '=', slot('userId'))
+        .where('users.tenant_id', '=', slot('tenantId')),
+  );
+
 /** Reads users; each look-up is keyed by (tenant, id). */
 @Injectable()
 export class Users extends UserDirectory {
   private readonly findUser: ReturnType<typeof findUser>;
+  private readonly findKnown: ReturnType<typeof findKnown>;
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
@@ -47,6 +63,7 @@ export class Users extends UserDirectory {
   ) {
     super();
     this.findUser = findUser(database);
+    this.findKnown = findKnown(database);
   }
 
   async get(tenantId: string, userId: string): Promise<UserResource | undefined> {
@@ -55,8 +72,20 @@ export class Users extends UserDirectory {
   }
 
   async find(tenantId: string, userId: string): Promise<KnownUser | undefined> {
-    const [row] = await this.findUser({ userId, tenantId });
-    return row && { status: row.status, accountKitId: row.account_kit_id };
+    const [user] = await this.findKnown({ userId, tenantId });
+    return user;
+  }
+
+  /** Users of the tenant in the order of their creation, whatever the tenant's state. */
+  page(tenantId: string, { after, limit }: { after: number; limit: number }): Promise<UserPlace[]> {
+    return this.reader()
+      .selectFrom('users')
+      .select(['id', 'sequence'])
+      .where('tenant_id', '=', tenantId)
+      .where('sequence', '>', after)
+      .orderBy('sequence')
+      .limit(limit)
+      .execute();
   }
 
   /** Whether any user of any tenant is governed by this kit. */

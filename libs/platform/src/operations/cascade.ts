@@ -6,6 +6,7 @@ import { type Clock, type Decider, type DomainEvent, derivedId, systemContext } 
 import type { MessageBus } from '#message-bus';
 import type { SubjectKeyStore } from '#privacy';
 import { CLOCK, KEY_STORE, MESSAGE_BUS } from '../tokens.js';
+import type { Holder, Removed } from './holdings.js';
 
 /** Ends an aggregate for ever; one that never existed too, so that nothing can begin in it later. */
 export interface Close {
@@ -22,8 +23,7 @@ export interface Closed {
   tenant_id: string;
   /** Destroyed after the closing; null when nothing was ever sealed. */
   subject_key: string | null;
-  /** What was let go of, counted by kind. */
-  removed: { [kind: string]: number };
+  removed: Removed;
 }
 
 /** What each participant does when a user is deleted. Every step may run twice. */
@@ -51,6 +51,17 @@ export class Cascade {
     if (!isClosed(state)) throw new Error(`what ${participant} closed is in another state`);
     if (state.subject_key !== null) await this.subjectKeys.destroy([state.subject_key]);
     await this.bus.publish(TOPICS.cascade, [this.confirmation(participant, user, state, cause)]);
+  }
+
+  /** What `letGo` would confirm now; nothing changes. */
+  async wouldRemove<State extends { lifecycle: string }, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command | Close, Event>,
+    { platform_id, tenant_id, user_id }: Holder,
+  ): Promise<Removed> {
+    const close: Close = { kind: 'close', platform_id, tenant_id, at: this.clock.now().toISOString() };
+    const state = await this.aggregates.preview(decider, user_id, close);
+    if (!isClosed(state)) throw new Error('what was to be closed is in another state');
+    return state.removed;
   }
 
   private confirmation(
