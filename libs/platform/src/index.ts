@@ -1,4 +1,4 @@
-export { RequireRoot, RequireScope, RequireScopeOrRoot } from './access/access.guard.js';
+export { RequireRoot, RequireScope, RequireScopeOrRoot, requireScope } from './access/access.guard.js';
 export { apiKeyPrefix, createApiKey, hashApiKey, parseApiKey } from './access/api-key.js';
 export {
   type Caller,
@@ -20,6 +20,7 @@ export {
   PhoneField,
   QueryMapField,
   RateLimitsField,
+  RevisionField,
   TextField,
   TextListField,
   TimeField,

@@ -7,11 +7,11 @@ import {
   CurrentAccess,
   CurrentContext,
   ifMatch,
-  NoQuery,
   PageQuery,
   type PlatformAccess,
   Position,
   RequireScope,
+  requireScope,
   UserId,
 } from '#platform';
 import { CreateTenantUser } from '../commands/create-tenant-user.js';
@@ -25,6 +25,7 @@ import { ByUserId } from './by-user-id.js';
 import {
   CreateUserBody,
   CreateUserQuery,
+  GetUserQuery,
   ListUsersQuery,
   UpdateUserBody,
   UserPage,
@@ -98,17 +99,23 @@ export class TenantUsersController {
     return this.users.list(access.tenant.id, { limit, cursor, order, filter });
   }
 
+  /** As it is, or as it was at a time or a revision. */
   @Get(':id')
   @RequireScope('users:read')
   @ByUserId()
   @ApiOkResponse({ type: UserResource })
   async get(
     @UserId() userId: string,
-    @Query() _query: NoQuery,
+    @Query() { at, revision }: GetUserQuery,
     @CurrentAccess() access: PlatformAccess,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<UserResource> {
-    const user = await this.users.get(access.tenant.id, userId);
+    const moment = momentOf(at, revision);
+    if (moment) requireScope(access, 'audit:read');
+    const place = { tenantId: access.tenant.id, userId };
+    const user = moment
+      ? await this.history.asOf(place, moment)
+      : await this.users.get(place.tenantId, userId);
     if (!user) throw notFound('user');
     reply.header('etag', `"${user.revision}"`);
     return user;
@@ -160,4 +167,11 @@ export class TenantUsersController {
     if (kitId === undefined || (await this.access.hasAccountKit(access.platformId, kitId))) return;
     throw invalidInput('account_kit_id', 'is not an account kit of this platform');
   }
+}
+
+/** What the query asks for; undefined for the present. Throws `invalid_input` for both at once. */
+function momentOf(at?: string, revision?: number): { at: string } | { revision: number } | undefined {
+  if (at === undefined) return revision === undefined ? undefined : { revision };
+  if (revision !== undefined) throw invalidInput('revision', 'cannot be given together with at');
+  return { at };
 }

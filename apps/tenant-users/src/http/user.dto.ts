@@ -10,8 +10,10 @@ import {
   PageQuery,
   PhoneField,
   QueryMapField,
+  RevisionField,
   TextField,
   TextListField,
+  TimeField,
 } from '#platform';
 import type { UserStatus } from '../domain/tenant-user.js';
 
@@ -80,6 +82,14 @@ export class CreateUserQuery {
 export class UpdateUserBody extends UserFields {
   @ChoiceField({ of: STATUSES, description: "Only an active user's keys verify and budget spends." })
   status?: UserStatus;
+}
+
+export class GetUserQuery {
+  @TimeField({ description: 'The user as of this time; needs `audit:read` too.' })
+  at?: string;
+
+  @RevisionField({ description: 'The user as of this revision; needs `audit:read` too.' })
+  revision?: number;
 }
 
 export class ListUsersQuery extends PageQuery {

@@ -16,6 +16,7 @@ import type { PersonalData } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
 import type { AccessTables, UserDirectoryTables, UserRow } from './tables.js';
 import { countMatching, planned, selectPage, type UserFilter, UserFilters } from './user-filter.js';
+import { userResource } from './user-resource.js';
 
 export interface ListUsers {
   limit: number;
@@ -109,31 +110,8 @@ export class Users extends UserDirectory {
       row.personal,
       streamName('tenantUser', row.id),
     )) as unknown as PersonalData | null;
-    return {
-      id: row.id,
-      tenant_id: row.tenant_id,
-      external_id: personal?.external_id ?? null,
-      email: personal?.email ?? null,
-      email_verified: false,
-      username: personal?.username ?? null,
-      first_name: personal?.first_name ?? null,
-      middle_name: personal?.middle_name ?? null,
-      last_name: personal?.last_name ?? null,
-      phone_number: personal?.phone_number ?? null,
-      phone_verified: false,
-      label: personal?.label ?? null,
-      role: row.role,
-      teams: JSON.parse(row.teams) as string[],
-      status: row.status,
-      account_kit_id: row.account_kit_id,
-      metadata: personal?.metadata ?? {},
-      is_default: row.is_default === 1,
-      onboarded: false,
-      last_seen_at: null,
-      revision: row.revision,
-      created_at: row.created_at,
-      updated_at: row.updated_at,
-    };
+    const facts = { ...row, teams: JSON.parse(row.teams) as string[], is_default: row.is_default === 1 };
+    return userResource(facts, personal);
   }
 
   private reader() {

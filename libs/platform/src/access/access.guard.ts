@@ -8,7 +8,7 @@ import { Position } from '../http/position.js';
 import type { Settings } from '../settings.js';
 import { CLOCK, SETTINGS } from '../tokens.js';
 import { hashApiKey, parseApiKey } from './api-key.js';
-import { type Caller, PlatformKeys, type Scope } from './caller.js';
+import { type Caller, type PlatformAccess, PlatformKeys, type Scope } from './caller.js';
 
 interface Requirement {
   scope: Scope | undefined;
@@ -115,6 +115,11 @@ function requestedTenant(request: TenantryRequest): string | undefined {
   if (typeof header !== 'string' || !isId(header.toLowerCase()))
     throw invalidInput('X-Tenant-Id', 'must be a UUID');
   return header.toLowerCase();
+}
+
+/** What a route asks beyond its own scope, for one way of using it. Throws `forbidden`. */
+export function requireScope({ scopes }: PlatformAccess, scope: Scope): void {
+  if (!scopes.includes(scope) && !scopes.includes('admin')) throw lacksScope(scope);
 }
 
 function lacksScope(scope: Scope): TenantryError {

@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
 import { isEmail, ValidateBy, type ValidationArguments } from 'class-validator';
 import { isId } from '#kernel';
-import { depthWithin, QueryMap, TOO_LARGE } from './validation.js';
+import { ConvertedBy, depthWithin, QueryMap, TOO_LARGE } from './validation.js';
 
 interface FieldOptions {
   description?: string;
@@ -181,6 +181,17 @@ export const UsdField = (options: FieldOptions): PropertyDecorator =>
       typeof value === 'string' || typeof value === 'number'
         ? /^\d{1,9}(\.\d{1,6})?$/.test(String(value))
         : false,
+    ),
+  );
+
+/** A query parameter that names a revision; it arrives as a number. */
+export const RevisionField = (options: FieldOptions): PropertyDecorator =>
+  applyDecorators(
+    ConvertedBy((value) => (/^\d{1,15}$/.test(String(value)) ? Number(value) : value)),
+    field(
+      { example: 3, ...options },
+      { type: 'integer', minimum: 0 },
+      rule('must be a revision such as 3', (value) => typeof value === 'number'),
     ),
   );
 
