@@ -2,11 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Aggregates } from '#event-store';
 import { newId, systemContext } from '#kernel';
-import { ReadModels } from '#platform';
+import { KEY_STORE, ReadModels } from '#platform';
+import type { SubjectKeyStore } from '#privacy';
 import { openService, type ServiceApplication } from '../../../test/service-application.js';
 import { tenantUser } from './domain/tenant-user.decide.js';
 import { TenantUsersModule, tenantUsersConsumer } from './index.js';
 import { PARTICIPANTS } from './policies/participants.js';
+import { NOBODY } from './policies/provisioning.js';
 import { UserDeletionProcess } from './policies/user-deletion.js';
 
 const clock = { time: Date.parse('2026-01-15T10:00:00Z'), now: () => new Date(clock.time) };
@@ -69,17 +71,17 @@ describe('deleting a tenant', () => {
       await deletions.confirm(userId, { participant, removed: {} }, context(tenantId));
     }
   };
-  const created = (tenantId: string, is_default = false) => ({
+  const created = (tenantId: string, subject_key: string, is_default = false) => ({
     kind: 'create' as const,
     id: newId(),
     platform_id: platform.id,
     tenant_id: tenantId,
     is_default,
     external_id_index: null,
-    subject_key: '1',
+    subject_key,
     indexes: { email_index: null, metadata_index: [] },
     standing: { role: 'member', teams: [], account_kit_id: newId() },
-    personal: null as never,
+    personal: NOBODY,
   });
 
   it('given a tenant with users, when it is deleted, then it is gone at once and its users go one by one', async () => {
@@ -152,7 +154,8 @@ describe('deleting a tenant', () => {
     await until(id, isRequested);
     const aggregates = service.app.get(Aggregates);
     for (const isDefault of [false, true]) {
-      const command = created(id, isDefault);
+      const subjectKey = await service.app.get<SubjectKeyStore>(KEY_STORE).assign();
+      const command = created(id, subjectKey, isDefault);
       await aggregates.execute(tenantUser, command.id, command, { context: context(id), expectNew: true });
       while ((await aggregates.load(tenantUser, command.id)).state.lifecycle !== 'deleted') await sleep(5);
     }

@@ -18,6 +18,7 @@ import { UpdatePlatformHandler } from './commands/update-platform.js';
 import { UpdateTenantHandler } from './commands/update-tenant.js';
 import { UpdateTenantUserHandler } from './commands/update-tenant-user.js';
 import { UserIds } from './commands/user-ids.js';
+import { Usernames } from './commands/usernames.js';
 import { AccountKitsController } from './http/account-kits.controller.js';
 import { PlatformKeysController } from './http/platform-keys.controller.js';
 import { PlatformsController } from './http/platforms.controller.js';
@@ -80,6 +81,7 @@ export const tenantUsersConsumer: ConsumerOptions = {
     DeleteTenantUserHandler,
     UserIds,
     BlindIndexes,
+    Usernames,
     Access,
     AccessProjection,
     PlatformKeyRegistry,

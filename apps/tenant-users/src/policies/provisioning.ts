@@ -8,7 +8,8 @@ import { type PlatformCreated, platform } from '../domain/platform.js';
 import { type TenantCreated, tenant } from '../domain/tenant.js';
 import { tenantUser } from '../domain/tenant-user.decide.js';
 
-const NOBODY = {
+/** What is known of a tenant's default user. */
+export const NOBODY = {
   external_id: null,
   email: null,
   username: null,

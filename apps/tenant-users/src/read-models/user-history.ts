@@ -9,6 +9,8 @@ import type { UserResource } from '../http/user.dto.js';
 import type { UserEventPage, UserEventResource } from '../http/user-event.dto.js';
 import { userResource } from './user-resource.js';
 
+const CREATED: TenantUserEvent['type'] = 'tenant-user.created.v1';
+
 type Fields = Record<string, Json>;
 type Event = RecordedEvent<object> & TenantUserEvent;
 
@@ -68,8 +70,9 @@ export class UserHistory {
 
   private async stored(tenantId: string, userId: string): Promise<RecordedEvent[]> {
     const stored = await this.store.read(streamName('tenantUser', userId));
-    const tenantOf = stored[0]?.data as { tenant_id?: string } | undefined;
-    if (tenantOf?.tenant_id !== tenantId) throw notFound('user');
+    const [first] = stored;
+    const tenantOf = first?.data as { tenant_id?: string } | undefined;
+    if (tenantOf?.tenant_id !== tenantId || first?.type !== CREATED) throw notFound('user');
     return stored;
   }
 }
@@ -115,6 +118,7 @@ function changedFields(event: TenantUserEvent): readonly string[] {
     case 'tenant-user.updated.v1':
       return event.data.changed;
     case 'tenant-user.deleted.v1':
+    case 'tenant-user.abandoned.v1':
       return [];
   }
 }
