@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CommandBus } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
 import { newId, systemContext } from '#kernel';
 import { KEY_STORE, ReadModels } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
 import { openService, type ServiceApplication } from '../../../test/service-application.js';
+import { IssuePlatformKey } from './commands/issue-platform-key.js';
 import { tenantUser } from './domain/tenant-user.decide.js';
 import { TenantUsersModule, tenantUsersConsumer } from './index.js';
 import { PARTICIPANTS } from './policies/participants.js';
@@ -139,8 +141,12 @@ describe('deleting a tenant', () => {
     const creates = Promise.all(
       Array.from({ length: 60 }, () => call('POST', '/v1/users', {}, { tenant: id })),
     );
-    const [answers, { status }] = await Promise.all([creates, call('DELETE', `/v1/tenants/${id}`)]);
+    const [answers, { status, headers }] = await Promise.all([creates, call('DELETE', `/v1/tenants/${id}`)]);
     expect(status).toBe(202);
+    const end = Number(headers['tenantry-position']);
+    for (const answer of answers) {
+      if (answer.status === 201) expect(Number(answer.headers['tenantry-position'])).toBeLessThan(end);
+    }
     const statuses = answers.map((answer) => answer.status);
     expect(statuses.filter((code) => code !== 201 && code !== 404)).toEqual([]);
     const { users_total } = await until(id, isRequested);
@@ -197,6 +203,26 @@ describe('deleting a tenant', () => {
       );
     }
     expect((await call('GET', `/v1/tenants/${id}`)).status).toBe(200);
+  });
+
+  it('given a key that was issued while its tenant was being deleted, then it is refused', async () => {
+    const { id: tenantId } = await newTenant();
+    const { position } = (await call('DELETE', `/v1/tenants/${tenantId}`)).body;
+    const wanted = {
+      platformId: platform.id,
+      name: 'Late',
+      scopes: ['admin' as const],
+      tenantId,
+      expiresAt: null,
+    };
+    const issue = new IssuePlatformKey(wanted, context(tenantId));
+    const late = await service.app.get(CommandBus).execute(issue);
+    expect(Number(late.position)).toBeGreaterThan(Number(position));
+    await service.app.get(ReadModels).catchUp(10_000);
+    for (const tenant of [undefined, tenantId, platform.default_tenant_id]) {
+      const by = { key: late.rawKey, ...(tenant !== undefined && { tenant }) };
+      expect((await call('GET', '/v1/users', undefined, by)).status).toBe(401);
+    }
   });
 
   it('given its own key, then a tenant may delete itself', async () => {

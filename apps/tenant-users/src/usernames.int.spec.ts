@@ -56,6 +56,8 @@ describe('usernames', () => {
     return { usernames, updates: new UpdateTenantUserHandler(aggregates, app.get(BlindIndexes), usernames) };
   };
   const indexOf = (username: string) => service.app.get(UserIds).usernameIndex(tenantId(), username);
+  const eventsOf = (username: string) =>
+    service.app.get<EventStore>(EVENT_STORE).read(`username-${indexOf(username)}`);
   const claimant = (user_id: string) => ({ platform_id: platform.id, tenant_id: tenantId(), user_id });
 
   it('given a taken username in any case, then creating or patching another user to it is refused', async () => {
@@ -101,6 +103,10 @@ describe('usernames', () => {
     ])
       expect((await change()).status).toBeLessThan(300);
     for (const username of ['dave', 'dave-2', 'dave-3']) {
+      expect((await eventsOf(username)).map(({ type }) => type)).toEqual([
+        'username.claimed.v1',
+        'username.released.v1',
+      ]);
       expect((await create({ username })).status).toBe(201);
     }
     expect((await call('GET', `/v1/users/${id}`)).body).toMatchObject({ username: null, revision: 2 });
@@ -259,7 +265,7 @@ describe('usernames', () => {
     readModels.rebuild('user-directory', true);
     while (readModels.rebuildStatus('user-directory').state === 'running') await sleep(5);
     expect(readModels.rebuildStatus('user-directory')).toMatchObject({ state: 'completed', differences: 0 });
-    const stored = await service.app.get<EventStore>(EVENT_STORE).read(`username-${indexOf('alice')}`);
+    const stored = await eventsOf('alice');
     expect(stored.map(({ type }) => type)).toEqual(['username.claimed.v1']);
     expect(JSON.stringify(stored, (_, value) => (typeof value === 'bigint' ? '' : value))).not.toMatch(
       /alice/i,
