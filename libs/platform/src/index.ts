@@ -41,10 +41,20 @@ export {
 export { CurrentAccess, CurrentCaller, CurrentContext, IdParam, UserId } from './http/params.js';
 export { Position } from './http/position.js';
 export { ConvertedBy, Nested, TOO_LARGE } from './http/validation.js';
+export { IdempotentPost } from './idempotency/idempotent-post.js';
+export { IdempotentRequests } from './idempotency/idempotent-requests.js';
 export { Cascade, type Close, type Closed } from './operations/cascade.js';
 export { AppLogger } from './operations/logger.js';
 export { type FollowedLog, ReadModels, type RelayedLog } from './operations/read-models.js';
 export { PlatformModule } from './platform.module.js';
 export { closeOnSignal, createApp, describeModule, listen, runToEnd, startFollowing } from './serve.js';
 export { InvalidSetting, loadSettings, type Settings, secretFile } from './settings.js';
-export { CLOCK, EVENT_STORE, KEY_STORE, MESSAGE_BUS, READ_DATABASE, SETTINGS } from './tokens.js';
+export {
+  CLOCK,
+  DURABLE_DATABASE,
+  EVENT_STORE,
+  KEY_STORE,
+  MESSAGE_BUS,
+  READ_DATABASE,
+  SETTINGS,
+} from './tokens.js';

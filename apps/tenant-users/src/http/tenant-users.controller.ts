@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Patch, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiAcceptedResponse, ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -6,6 +6,7 @@ import { type CommandContext, invalidInput, notFound } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
+  IdempotentPost,
   ifMatch,
   type KitTerms,
   NoQuery,
@@ -50,7 +51,7 @@ export class TenantUsersController {
     private readonly position: Position,
   ) {}
 
-  @Post()
+  @IdempotentPost()
   @RequireScope('users:write')
   @ApiCreatedResponse({ type: UserResource })
   @ApiOkResponse({

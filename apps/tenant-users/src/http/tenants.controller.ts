@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Patch, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, Patch, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -6,6 +6,7 @@ import { type CommandContext, notFound } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
+  IdempotentPost,
   IdParam,
   NoQuery,
   PageQuery,
@@ -32,7 +33,7 @@ export class TenantsController {
   ) {}
 
   /** A new tenant has its default user at once, and can be named by `X-Tenant-Id`. */
-  @Post()
+  @IdempotentPost()
   @RequireScope('tenants:write')
   @ApiCreatedResponse({ type: TenantResource })
   async create(
