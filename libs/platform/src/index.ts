@@ -1,4 +1,3 @@
-export { RequireRoot, RequireScope, RequireScopeOrRoot } from './access/access.guard.js';
 export { apiKeyPrefix, createApiKey, hashApiKey, parseApiKey } from './access/api-key.js';
 export {
   AccountKitDirectory,
@@ -12,7 +11,8 @@ export {
   type Scope,
   UserDirectory,
 } from './access/caller.js';
-export { ifMatch } from './http/conditional.js';
+export { Public, RequireRoot, RequireScope, RequireScopeOrRoot } from './access/requirement.js';
+export { ifMatch, TakesIfMatch } from './http/conditional.js';
 export {
   BooleanField,
   ChoiceField,

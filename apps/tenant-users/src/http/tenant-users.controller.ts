@@ -14,6 +14,7 @@ import {
   type PlatformAccess,
   Position,
   RequireScope,
+  TakesIfMatch,
   UserId,
 } from '#platform';
 import { CreateTenantUser } from '../commands/create-tenant-user.js';
@@ -125,6 +126,7 @@ export class TenantUsersController {
   }
 
   @Patch(':id')
+  @TakesIfMatch()
   @RequireScope('users:write')
   @ById()
   @ApiOkResponse({ type: UserResource })
@@ -144,6 +146,7 @@ export class TenantUsersController {
   }
 
   @Delete(':id')
+  @TakesIfMatch()
   @HttpCode(202)
   @RequireScope('users:write')
   @ById()

@@ -31,7 +31,7 @@ export const IdempotentPost = (path?: string): MethodDecorator =>
       required: false,
       description:
         'Makes the request safe to repeat for 24 hours: the same key and request give the same answer again, and nothing is done twice.',
-      schema: { type: 'string', minLength: 1, maxLength: 255 },
+      schema: { type: 'string', pattern: SANE_KEY.source },
     }),
   );
 
