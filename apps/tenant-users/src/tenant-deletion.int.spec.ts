@@ -80,6 +80,7 @@ describe('deleting a tenant', () => {
     tenant_id: tenantId,
     is_default,
     external_id_index: null,
+    opening_budget: null,
     subject_key,
     indexes: { email_index: null, metadata_index: [] },
     standing: { role: 'member', teams: [], account_kit_id: newId() },

@@ -2,7 +2,7 @@ import { Global, Module, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { TOPICS } from '#contracts';
 import type { ConsumerOptions } from '#message-bus';
-import { PlatformKeys, ReadModels, UserDirectory } from '#platform';
+import { AccountKitDirectory, PlatformKeys, ReadModels, UserDirectory } from '#platform';
 import { BlindIndexes } from './commands/blind-indexes.js';
 import { CreateAccountKitHandler } from './commands/create-account-kit.js';
 import { CreatePlatformHandler } from './commands/create-platform.js';
@@ -104,8 +104,9 @@ export const tenantUsersConsumer: ConsumerOptions = {
     Bootstrap,
     { provide: PlatformKeys, useExisting: Access },
     { provide: UserDirectory, useExisting: Users },
+    { provide: AccountKitDirectory, useExisting: AccountKits },
   ],
-  exports: [PlatformKeys, UserDirectory],
+  exports: [PlatformKeys, UserDirectory, AccountKitDirectory],
 })
 export class TenantUsersModule implements OnModuleInit {
   constructor(

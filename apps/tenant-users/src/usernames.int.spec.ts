@@ -170,6 +170,7 @@ describe('usernames', () => {
       tenant_id: tenantId(),
       is_default: false,
       external_id_index: null,
+      opening_budget: null,
       subject_key: '1',
       indexes: { email_index: null, metadata_index: [] },
       standing: { role: 'member', teams: [], account_kit_id: newId() },

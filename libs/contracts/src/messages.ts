@@ -63,6 +63,8 @@ export interface UserCreated {
   account_kit_id: string;
   status: UserStatus;
   is_default: boolean;
+  /** The budget that the user has from the start; null for none. */
+  opening_budget: { limit_micro_usd: number; period: 'monthly' | 'none' } | null;
   revision: number;
 }
 

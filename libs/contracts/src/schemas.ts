@@ -44,6 +44,9 @@ export const DATA_SCHEMAS: { readonly [type: string]: JsonSchema } = {
     account_kit_id: uuid,
     status,
     is_default: { type: 'boolean' },
+    opening_budget: {
+      anyOf: [{ type: 'null' }, record({ limit_micro_usd: count, period: { enum: ['monthly', 'none'] } })],
+    },
     revision: count,
   }),
   [MESSAGE_TYPES.userUpdated]: record({

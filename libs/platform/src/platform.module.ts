@@ -11,6 +11,7 @@ import { AccessGuard } from './access/access.guard.js';
 import { Position } from './http/position.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RequestValidation } from './http/validation.js';
+import { IdempotentRequests } from './idempotency/idempotent-requests.js';
 import { Cascade } from './operations/cascade.js';
 import { Consumers } from './operations/consumers.js';
 import { HealthController } from './operations/health.controller.js';
@@ -21,7 +22,15 @@ import { Parts } from './operations/parts.js';
 import { ProjectionsController } from './operations/projections.controller.js';
 import { ReadModels } from './operations/read-models.js';
 import { InvalidSetting, type Settings } from './settings.js';
-import { CLOCK, EVENT_STORE, KEY_STORE, MESSAGE_BUS, READ_DATABASE, SETTINGS } from './tokens.js';
+import {
+  CLOCK,
+  DURABLE_DATABASE,
+  EVENT_STORE,
+  KEY_STORE,
+  MESSAGE_BUS,
+  READ_DATABASE,
+  SETTINGS,
+} from './tokens.js';
 
 /** What every service stands on, on the embedded engines. */
 @Module({})
@@ -51,6 +60,10 @@ function engines(settings: Settings, clock: Clock): Provider[] {
     { provide: SETTINGS, useValue: settings },
     { provide: CLOCK, useValue: clock },
     { provide: EVENT_STORE, useFactory: () => SqliteEventStore.open(file(settings, 'log.db')) },
+    {
+      provide: DURABLE_DATABASE,
+      useFactory: () => SqliteReadDatabase.open(file(settings, 'requests.db'), { durable: true }),
+    },
     { provide: READ_DATABASE, useFactory: () => SqliteReadDatabase.open(file(settings, 'read.db')) },
     {
       provide: MESSAGE_BUS,
@@ -81,6 +94,7 @@ function services(): Provider[] {
     AppLogger,
     Cascade,
     Holdings,
+    IdempotentRequests,
     ReadModels,
     Consumers,
     Parts,

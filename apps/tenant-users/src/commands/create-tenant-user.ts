@@ -2,7 +2,7 @@ import { Inject } from '@nestjs/common';
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
 import { type CommandContext, isTenantryError, newId, notFound } from '#kernel';
-import { KEY_STORE } from '#platform';
+import { type BudgetTerms, KEY_STORE } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
 import { tenant } from '../domain/tenant.js';
 import { tenantUser } from '../domain/tenant-user.decide.js';
@@ -19,6 +19,8 @@ export interface NewUser {
   tenantId: string;
   isDefault: boolean;
   standing: Omit<Standing, 'status'>;
+  /** What the user may spend from the start. */
+  openingBudget: BudgetTerms | null;
   personal: PersonalData;
   /** Answer the living user of this external_id instead of refusing. */
   returnExisting?: boolean;
@@ -137,7 +139,7 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
   }
 
   private async commandFor(user: NewUser, id: string, index: string | null): Promise<CreateUser> {
-    const { platformId, tenantId, isDefault, standing, personal } = user;
+    const { platformId, tenantId, isDefault, standing, openingBudget, personal } = user;
     return {
       kind: 'create',
       id,
@@ -145,6 +147,7 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
       tenant_id: tenantId,
       is_default: isDefault,
       external_id_index: index,
+      opening_budget: openingBudget && { limit_micro_usd: openingBudget.limit, period: openingBudget.period },
       subject_key: await this.keys.assign(),
       indexes: this.blindIndexes.ofAll(tenantId, personal),
       standing,

@@ -49,9 +49,18 @@ export const tenantUser: Decider<TenantUserState, TenantUserCommand, TenantUserE
   evolve(state, event) {
     switch (event.type) {
       case 'tenant-user.created.v1': {
-        const { external_id_index: _, email_index: _e, metadata_index: _m, personal, ...rest } = event.data;
-        const username = { username_claim: rest.username_claim ?? null, username_epoch: 0 };
-        return { lifecycle: 'alive', ...rest, ...username, personal: personal ?? EMPTY_PERSONAL };
+        const { platform_id, tenant_id, is_default, subject_key, personal, ...data } = event.data;
+        const { role, teams, status, account_kit_id, username_claim = null } = data;
+        const standing = { role, teams, status, account_kit_id };
+        const identity = { platform_id, tenant_id, is_default, subject_key };
+        const username = { username_claim, username_epoch: 0 };
+        return {
+          lifecycle: 'alive',
+          ...identity,
+          ...standing,
+          ...username,
+          personal: personal ?? EMPTY_PERSONAL,
+        };
       }
       case 'tenant-user.updated.v1':
         return state.lifecycle === 'alive' ? changed(state, event.data) : state;

@@ -57,6 +57,11 @@ export interface UsernameClaim {
   claim_id: string;
 }
 
+export interface OpeningBudget {
+  limit_micro_usd: number;
+  period: 'monthly' | 'none';
+}
+
 export type TenantUserCreated = DomainEvent<
   'tenant-user.created.v1',
   Standing &
@@ -66,6 +71,8 @@ export type TenantUserCreated = DomainEvent<
       is_default: boolean;
       /** HMAC of (tenant, external_id): finds the user without holding the value. */
       external_id_index: string | null;
+      /** The budget that the user has from the start; null or absent for none. */
+      opening_budget?: OpeningBudget | null;
       subject_key: string;
       /** Of the username; absent or null where there is none. */
       username_claim?: UsernameClaim | null;
@@ -135,6 +142,7 @@ export interface CreateUser {
   tenant_id: string;
   is_default: boolean;
   external_id_index: string | null;
+  opening_budget: OpeningBudget | null;
   subject_key: string;
   indexes: UserIndexes;
   standing: Omit<Standing, 'status'>;

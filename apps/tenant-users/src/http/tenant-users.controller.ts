@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Headers, Patch, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, Patch, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -6,18 +6,21 @@ import { type CommandContext, invalidInput, notFound } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
+  IdempotentPost,
   ifMatch,
+  type KitTerms,
   PageQuery,
   type PlatformAccess,
   Position,
   RequireScope,
   requireScope,
+  TakesIfMatch,
   UserId,
 } from '#platform';
 import { CreateTenantUser } from '../commands/create-tenant-user.js';
 import { UpdateTenantUser } from '../commands/update-tenant-user.js';
 import type { UserChanges } from '../domain/tenant-user.js';
-import { Access } from '../read-models/access.js';
+import { AccountKits } from '../read-models/account-kits.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { UserHistory } from '../read-models/user-history.js';
 import { Users } from '../read-models/users.js';
@@ -40,11 +43,11 @@ export class TenantUsersController {
     private readonly commands: CommandBus,
     private readonly users: Users,
     private readonly history: UserHistory,
-    private readonly access: Access,
+    private readonly accountKits: AccountKits,
     private readonly position: Position,
   ) {}
 
-  @Post()
+  @IdempotentPost()
   @RequireScope('users:write')
   @ApiCreatedResponse({ type: UserResource })
   @ApiOkResponse({
@@ -58,7 +61,8 @@ export class TenantUsersController {
     @CurrentContext() context: CommandContext,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<UserResource> {
-    await this.checkAccountKit(access, body.account_kit_id);
+    const accountKitId = body.account_kit_id ?? access.defaultAccountKitId;
+    const { budget } = await this.accountKit(access, accountKitId);
     const { id, position, created } = await this.commands.execute(
       new CreateTenantUser(
         {
@@ -68,8 +72,9 @@ export class TenantUsersController {
           standing: {
             role: body.role ?? access.defaultRole,
             teams: body.teams ?? [],
-            account_kit_id: body.account_kit_id ?? access.defaultAccountKitId,
+            account_kit_id: accountKitId,
           },
+          openingBudget: budget,
           personal: {
             external_id: body.external_id ?? null,
             email: body.email ?? null,
@@ -122,6 +127,7 @@ export class TenantUsersController {
   }
 
   @Patch(':id')
+  @TakesIfMatch()
   @RequireScope('users:write')
   @ByUserId()
   @ApiOkResponse({ type: UserResource })
@@ -133,7 +139,7 @@ export class TenantUsersController {
     @Headers('if-match') match: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<UserResource> {
-    await this.checkAccountKit(access, body.account_kit_id);
+    if (body.account_kit_id !== undefined) await this.accountKit(access, body.account_kit_id);
     const tenantId = access.tenant.id;
     const update = { tenantId, userId, changes: body as UserChanges, ...ifMatch(match) };
     const position = await this.commands.execute(new UpdateTenantUser(update, context));
@@ -163,9 +169,10 @@ export class TenantUsersController {
     return user;
   }
 
-  private async checkAccountKit(access: PlatformAccess, kitId: string | undefined): Promise<void> {
-    if (kitId === undefined || (await this.access.hasAccountKit(access.platformId, kitId))) return;
-    throw invalidInput('account_kit_id', 'is not an account kit of this platform');
+  private async accountKit({ platformId }: PlatformAccess, kitId: string): Promise<KitTerms> {
+    const kit = await this.accountKits.find(platformId, kitId);
+    if (!kit) throw invalidInput('account_kit_id', 'is not an account kit of this platform');
+    return kit;
   }
 }
 

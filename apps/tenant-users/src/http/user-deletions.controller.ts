@@ -10,6 +10,7 @@ import {
   type PlatformAccess,
   Position,
   RequireScope,
+  TakesIfMatch,
   UserId,
 } from '#platform';
 import { DeleteTenantUser } from '../commands/delete-tenant-user.js';
@@ -31,6 +32,7 @@ export class UserDeletionsController {
   ) {}
 
   @Delete(':id')
+  @TakesIfMatch()
   @HttpCode(202)
   @RequireScope('users:write')
   @ByUserId()

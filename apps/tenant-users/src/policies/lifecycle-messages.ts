@@ -48,7 +48,7 @@ function content(event: RecordedEvent): { type: string; subject: string; data: o
     }
     case 'tenant-user.created.v1': {
       const created = event.data as unknown as TenantUserCreated['data'];
-      const { platform_id, tenant_id, account_kit_id, status, is_default } = created;
+      const { platform_id, tenant_id, account_kit_id, status, is_default, opening_budget = null } = created;
       const data = {
         platform_id,
         tenant_id,
@@ -56,6 +56,7 @@ function content(event: RecordedEvent): { type: string; subject: string; data: o
         account_kit_id,
         status,
         is_default,
+        opening_budget,
         revision: event.revision,
       };
       return { type: MESSAGE_TYPES.userCreated, subject: id, data };

@@ -3,7 +3,7 @@ import { CommandBus } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
 import { type CommandContext, isTenantryError, type RecordedEvent, streamId, systemContext } from '#kernel';
 import { CreateTenantUser } from '../commands/create-tenant-user.js';
-import { accountKit } from '../domain/account-kit.js';
+import { accountKit, startingBudget } from '../domain/account-kit.js';
 import { type PlatformCreated, platform } from '../domain/platform.js';
 import { type TenantCreated, tenant } from '../domain/tenant.js';
 import { tenantUser } from '../domain/tenant-user.decide.js';
@@ -81,6 +81,7 @@ export class Provisioning {
     if (known.state.lifecycle !== 'absent') return known.position;
     const { state } = await this.aggregates.load(platform, platformId);
     if (state.lifecycle !== 'alive') throw new Error('a tenant was created without its platform');
+    const kit = await this.aggregates.load(accountKit, state.default_account_kit_id);
     const user = {
       id: userId,
       platformId,
@@ -91,6 +92,10 @@ export class Provisioning {
         teams: [],
         account_kit_id: state.default_account_kit_id,
       },
+      openingBudget:
+        kit.state.lifecycle === 'alive'
+          ? startingBudget(kit.state, state.settings.default_budget_micro_usd)
+          : null,
       personal: NOBODY,
     };
     try {

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Aggregates } from '#event-store';
 import { type Clock, type CommandContext, type RecordedEvent, streamId, systemContext } from '#kernel';
-import { CLOCK, KEY_STORE } from '#platform';
+import { CLOCK, IdempotentRequests, KEY_STORE } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
 import { Usernames } from '../commands/usernames.js';
 import { deletion, type Removed } from '../domain/deletion.js';
@@ -28,6 +28,7 @@ export class UserDeletionProcess {
   constructor(
     private readonly aggregates: Aggregates,
     private readonly usernames: Usernames,
+    private readonly requests: IdempotentRequests,
     @Inject(KEY_STORE) private readonly keys: SubjectKeyStore,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -87,6 +88,7 @@ export class UserDeletionProcess {
       options,
     );
     if (state.phase !== 'pending' || state.awaited.length > 0) return;
+    await this.requests.forget(userId);
     const [keyDestroyedAt = this.now()] = await this.keys.destroy([state.subject_key]);
     const complete = { kind: 'complete' as const, keyDestroyedAt, at: this.now() };
     await this.aggregates.execute(deletion, userId, complete, options);

@@ -20,6 +20,8 @@ export interface UserRow {
   revision: number;
   created_at: string;
   updated_at: string;
+  /** JSON of an OpeningBudget. */
+  opening_budget: string | null;
 }
 
 /** One of the many values of a user that lists are filtered by. */

@@ -23,7 +23,7 @@ export const USER_DIRECTORY = 'user-directory';
 @Injectable()
 export class UserDirectoryProjection implements Projection<UserDirectoryTables> {
   readonly name = USER_DIRECTORY;
-  readonly version = 3;
+  readonly version = 4;
   readonly categories = ['tenantUser'];
   readonly tables = ['users', 'user_tags', 'user_counts'] as const;
 
@@ -50,6 +50,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       .addColumn('revision', 'bigint', (column) => column.notNull())
       .addColumn('created_at', 'text', (column) => column.notNull())
       .addColumn('updated_at', 'text', (column) => column.notNull())
+      .addColumn('opening_budget', 'text')
       .execute();
     await createIndex('users', ['tenant_id', 'sequence']);
     await createIndex('users', ['tenant_id', 'external_id_index']);
@@ -108,6 +109,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       revision: event.revision,
       created_at: event.at,
       updated_at: event.at,
+      opening_budget: data.opening_budget ? JSON.stringify(data.opening_budget) : null,
     });
     await addTags(transaction, place, { kind: 'team', values: data.teams });
     await addTags(transaction, place, { kind: 'metadata', values: metadata_index });
@@ -197,6 +199,7 @@ const insertUser = prepareStatement((database: Kysely<UserDirectoryTables>, slot
     revision: slot('revision'),
     created_at: slot('created_at'),
     updated_at: slot('updated_at'),
+    opening_budget: slot('opening_budget'),
   }),
 );
 

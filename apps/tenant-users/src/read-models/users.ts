@@ -12,7 +12,7 @@ import {
 } from '#platform';
 import { Sealer } from '#privacy';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
-import type { PersonalData } from '../domain/tenant-user.js';
+import type { OpeningBudget, PersonalData } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
 import type { AccessTables, UserDirectoryTables, UserRow } from './tables.js';
 import { countMatching, planned, selectPage, type UserFilter, UserFilters } from './user-filter.js';
@@ -46,7 +46,7 @@ const findKnown = (database: ReadDatabase) =>
       db
         .selectFrom('users')
         .innerJoin('tenants', 'tenants.id', 'users.tenant_id')
-        .select(['users.status', 'users.account_kit_id as accountKitId'])
+        .select(['users.status', 'users.account_kit_id', 'users.created_at', 'users.opening_budget'])
         .where('users.id', '=', slot('userId'))
         .where('users.tenant_id', '=', slot('tenantId')),
   );
@@ -74,7 +74,7 @@ export class Users extends UserDirectory {
 
   async find(tenantId: string, userId: string): Promise<KnownUser | undefined> {
     const [user] = await this.findKnown({ userId, tenantId });
-    return user;
+    return user && known(user);
   }
 
   /** Users of the tenant in the order of their creation, whatever the tenant's state. */
@@ -117,4 +117,12 @@ export class Users extends UserDirectory {
   private reader() {
     return this.database.reader<UserDirectoryTables>();
   }
+}
+
+type KnownRow = Pick<UserRow, 'status' | 'account_kit_id' | 'created_at' | 'opening_budget'>;
+
+function known({ status, account_kit_id, created_at, opening_budget }: KnownRow): KnownUser {
+  const terms = opening_budget === null ? null : (JSON.parse(opening_budget) as OpeningBudget);
+  const openingBudget = terms && { limit: terms.limit_micro_usd, period: terms.period };
+  return { status, accountKitId: account_kit_id, createdAt: created_at, openingBudget };
 }

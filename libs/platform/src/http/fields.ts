@@ -174,7 +174,7 @@ export const UsdField = (options: FieldOptions): PropertyDecorator =>
     {
       oneOf: [
         { type: 'string', pattern: '^\\d{1,9}(\\.\\d{1,6})?$' },
-        { type: 'number', minimum: 0, exclusiveMaximum: 1_000_000_000 },
+        { type: 'number', minimum: 0, maximum: 999_999_999 },
       ],
     } as ApiPropertyOptions,
     rule('must be an amount in USD such as "12.50" with at most 6 decimals', (value) =>

@@ -5,6 +5,7 @@ import { Aggregates } from '#event-store';
 import { type Clock, type Decider, type DomainEvent, derivedId, systemContext } from '#kernel';
 import type { MessageBus } from '#message-bus';
 import type { SubjectKeyStore } from '#privacy';
+import { IdempotentRequests } from '../idempotency/idempotent-requests.js';
 import { CLOCK, KEY_STORE, MESSAGE_BUS } from '../tokens.js';
 import type { Holder, Removed } from './holdings.js';
 
@@ -31,6 +32,7 @@ export interface Closed {
 export class Cascade {
   constructor(
     private readonly aggregates: Aggregates,
+    private readonly requests: IdempotentRequests,
     @Inject(KEY_STORE) private readonly subjectKeys: SubjectKeyStore,
     @Inject(MESSAGE_BUS) private readonly bus: MessageBus,
     @Inject(CLOCK) private readonly clock: Clock,
@@ -49,6 +51,7 @@ export class Cascade {
     const context = systemContext(cause, scope, participant);
     const { state } = await this.aggregates.execute(decider, user_id, close, { context });
     if (!isClosed(state)) throw new Error(`what ${participant} closed is in another state`);
+    await this.requests.forget(user_id);
     if (state.subject_key !== null) await this.subjectKeys.destroy([state.subject_key]);
     await this.bus.publish(TOPICS.cascade, [this.confirmation(participant, user, state, cause)]);
   }
