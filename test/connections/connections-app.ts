@@ -101,12 +101,16 @@ export class ConnectionsApp {
   async call(
     method: string,
     path: string,
-    { body, key = this.key }: { body?: object; key?: string } = {},
+    { body, key = this.key, headers = {} }: { body?: object; key?: string; headers?: object } = {},
   ): Promise<Answer> {
     const answer = await fetch(`${this.url}/v1${path}`, {
       method,
       redirect: 'manual',
-      headers: { authorization: `Bearer ${key}`, ...(body && { 'content-type': 'application/json' }) },
+      headers: {
+        authorization: `Bearer ${key}`,
+        ...(body && { 'content-type': 'application/json' }),
+        ...headers,
+      },
       ...(body && { body: JSON.stringify(body) }),
     });
     const text = await answer.text();

@@ -213,6 +213,18 @@ describe('who may connect', () => {
     });
   });
 
+  it('given an Idempotency-Key, then a repeated connect is the same connection and address', async () => {
+    const ask = () =>
+      service.call('POST', `/users/${user}/connections/connect`, {
+        body: { provider: 'github' },
+        headers: { 'idempotency-key': 'one' },
+      });
+    const first = await ask();
+    expect(first.status).toBe(201);
+    expect((await ask()).json).toEqual(first.json);
+    expect((await service.call('GET', `/users/${user}/connections`)).json.total).toBe(1);
+  });
+
   it('given several, then they are listed newest first, page by page', async () => {
     const made: string[] = [];
     for (let index = 0; index < 3; index++) made.unshift((await connect('github')).json.id);

@@ -30,6 +30,7 @@ import { McpClient } from './outbound/mcp-client.js';
 import { OAuthClient } from './outbound/oauth-client.js';
 import { CascadeController } from './policies/cascade.controller.js';
 import { ConnectionCleanup } from './policies/connection-cleanup.js';
+import { ConnectionHoldings } from './policies/holdings.js';
 import { CONNECTIONS, CONSUMER_GROUP } from './policies/participants.js';
 import { Connections } from './read-models/connections.js';
 import { ConnectionsProjection } from './read-models/connections.projection.js';
@@ -90,7 +91,7 @@ const CONNECTING = [
     ConnectionsController,
     CascadeController,
   ],
-  providers: [...VAULT, ...PROVIDERS, ...CONNECTING],
+  providers: [...VAULT, ...PROVIDERS, ...CONNECTING, ConnectionHoldings],
 })
 export class ConnectionsModule implements OnModuleInit {
   constructor(

@@ -43,16 +43,16 @@ export class ConnectionProcess {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** Answers the position of its event. */
+  /** Does nothing for a connection that is there already. */
   async request(
     { tenantId, userId, connectionId }: ConnectionPlace,
     wanted: { provider: OpenedProvider; redirectUri: string | null; scopes: readonly string[] },
     context: CommandContext,
-  ): Promise<bigint> {
+  ): Promise<{ position: bigint; isPending: boolean }> {
     const now = this.clock.now();
     const { provider, redirectUri, scopes } = wanted;
     const { state } = await this.aggregates.load(connections, userId);
-    const { position } = await this.aggregates.execute(
+    const made = await this.aggregates.execute(
       connections,
       userId,
       {
@@ -70,7 +70,9 @@ export class ConnectionProcess {
       },
       { context },
     );
-    return position;
+    const { state: after, position } = made;
+    const connection = after.lifecycle === 'open' ? after.connections.get(connectionId) : undefined;
+    return { position, isPending: connection?.status === 'pending' };
   }
 
   async execute(

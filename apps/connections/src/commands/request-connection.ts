@@ -51,7 +51,9 @@ export class RequestConnectionHandler implements ICommandHandler<RequestConnecti
     const id = newId();
     const place = { tenantId, userId, connectionId: id };
     const { scopes = provider.scopes } = wanted;
-    const position = await this.process.request(place, { provider, redirectUri, scopes }, context);
+    const wish = { provider, redirectUri, scopes };
+    const { position, isPending } = await this.process.request(place, wish, context);
+    if (!isPending) return { id, connectUrl: null, position };
     if (provider.server) {
       const connectUrl = await this.consent.askingUrl(provider.server, place, callbackUrl, scopes);
       return { id, connectUrl, position };

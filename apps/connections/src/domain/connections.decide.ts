@@ -47,7 +47,10 @@ function request(
     type: 'connections.connection-requested.v1' as const,
     data: { ...data, subject_key },
   };
-  if (state.lifecycle === 'absent' || state.connections.size < MAX_CONNECTIONS) return [requested];
+  if (state.lifecycle === 'absent') return [requested];
+  // The same request again, after a crash.
+  if (state.connections.has(data.connection_id)) return [];
+  if (state.connections.size < MAX_CONNECTIONS) return [requested];
   return [makeRoom(state, at), requested];
 }
 

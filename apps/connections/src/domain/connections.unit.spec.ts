@@ -61,6 +61,11 @@ describe('making a connection', () => {
     expect(next?.data).toMatchObject({ connection_id: 'b', subject_key: '17' });
   });
 
+  it('given the same request again, then nothing changes', () => {
+    given(connections, REQUESTED).when(request('a')).then([]);
+    given(connections, ACTIVE).when(request('a')).then([]);
+  });
+
   it('given the consent was received, then it is not received again', () => {
     const receive = (at: string) => on('a', { kind: 'receive-authorization', at });
     expect(types(connections.decide(receive(NOW), fold(REQUESTED)))).toEqual(['authorization-received']);

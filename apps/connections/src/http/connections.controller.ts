@@ -6,6 +6,7 @@ import { type CommandContext, notFound } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
+  IdempotentPost,
   IdParam,
   NoQuery,
   PageQuery,
@@ -50,7 +51,7 @@ export class ConnectionsController {
    * Begins a connection: send the user's browser to `connect_url` within ten minutes. An MCP server with a static
    * header needs no consent and answers as `active` or `failed` at once.
    */
-  @Post('connect')
+  @IdempotentPost('connect')
   @RequireScope('connections:write')
   @ApiCreatedResponse({ type: RequestedConnection })
   async connect(

@@ -84,6 +84,8 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
         return this.updated(transaction, event);
       case 'tenant-user.deleted.v1':
         return this.deleted(transaction, event);
+      case 'tenant-user.abandoned.v1':
+        return;
       default:
         throw new Error(`${event.type} is not known to ${this.name}`);
     }
