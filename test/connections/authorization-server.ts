@@ -86,6 +86,7 @@ const configuration = (callbackUrl: string): object => ({
     devInteractions: { enabled: true },
     revocation: { enabled: true },
     introspection: { enabled: true },
+    registration: { enabled: true },
     resourceIndicators: {
       enabled: true,
       defaultResource: async () => undefined,

@@ -69,7 +69,7 @@ export class ConnectionsApp {
     return this.running.get(ReadModels);
   }
 
-  get<Part>(token: symbol): Part {
+  get<Part>(token: symbol | (abstract new (...args: never[]) => Part)): Part {
     return this.running.get<Part>(token);
   }
 

@@ -1,4 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type JsonObject, newId } from '#kernel';
+import { Sealer } from '#privacy';
 import { ConnectionsApp } from './connections-app.js';
 import { type Script, type ScriptedProvider, sendJson, startScriptedProvider } from './scripted-provider.js';
 
@@ -23,6 +26,8 @@ beforeEach(async () => {
   provider.script = giveTokens();
   await configure();
 });
+
+const later = (time: string, ms: number) => new Date(Date.parse(time) + ms).toISOString();
 
 const giveTokens =
   (extra: object = {}): Script =>
@@ -176,6 +181,39 @@ describe('a refresh that fails', () => {
     service.aheadMs = 3_601_000;
     expect((await token(id)).status).toBe(409);
     expect(await get(id)).toMatchObject({ status: 'needs_reconnect', reason: 'token_expired' });
+  });
+
+  it('given another process that has the claim, then its tokens are waited for and given', async () => {
+    const { id } = await connect();
+    service.aheadMs = 3_601_000;
+    const stream = `connections-${user}`;
+    const past = await service.events(stream);
+    const [first] = past;
+    const place = { platform_id: service.platformId, tenant_id: service.tenantId, connection_id: id };
+    const now = new Date(Date.now() + service.aheadMs).toISOString();
+    const append = (after: number, type: string, data: JsonObject) =>
+      service.store.append(stream, past.length - 1 + after, [
+        { id: newId(), type, at: now, metadata: first!.metadata, data: { ...place, ...data } },
+      ]);
+    await append(0, 'connections.refresh-started.v1', { claim: newId(), started_at: now });
+    const asked = provider.requests.length;
+    const waiting = Promise.all([token(id), token(id)]);
+    const tokens = { access_token: 'from-elsewhere', refresh_token: 'refresh-2' };
+    const sealed = await service.get(Sealer).seal(String(first!.data.subject_key), stream, tokens);
+    const stored = { sealed, tokens_expire_at: later(now, 3_600_000), scopes: ['a'] };
+    // By now both have seen the claim.
+    await sleep(200);
+    await append(1, 'connections.tokens-refreshed.v1', stored);
+    const answers = (await waiting).map(({ status, json }) => [status, json.access_token]);
+    expect(answers).toEqual([
+      [200, 'from-elsewhere'],
+      [200, 'from-elsewhere'],
+    ]);
+    expect(provider.requests).toHaveLength(asked);
+    // A later caller here asks with the other process's refresh token.
+    service.aheadMs += 3_601_000;
+    expect((await token(id)).json.access_token).toBe('access-refresh_token');
+    expect(provider.requests.at(-1)?.body.get('refresh_token')).toBe('refresh-2');
   });
 
   it('given a removal while the provider is asked, then the tokens that come are revoked', async () => {

@@ -27,7 +27,7 @@ beforeAll(async () => {
   withOAuth = await startMcpServer(async ({ headers }) => {
     const [, token = ''] = /^Bearer (\S+)$/.exec(headers.authorization ?? '') ?? [];
     return token !== '' && provider.isAlive(token);
-  });
+  }, provider.url);
 });
 
 afterAll(async () => {
@@ -137,6 +137,34 @@ describe('a connection to an MCP server with OAuth', () => {
     expect(await provider.isAlive(access_token)).toBe(true);
     expect((await service.deleteUser(user)).connections).toMatchObject({ tokens_revoked: 1 });
     expect(await provider.isAlive(access_token)).toBe(false);
+  });
+
+  it('given nothing but the address, then the server leads to its authorization server and a new client', async () => {
+    await configure({ server_url: `${withOAuth.url}/mcp`, scopes: ['openid', 'api:read'] });
+    const [shown] = (await service.call('GET', '/providers')).json.data;
+    expect(shown).toMatchObject({
+      authorize_url: provider.settings.authorize_url,
+      token_url: provider.settings.token_url,
+      revoke_url: provider.settings.revoke_url,
+      issuer: provider.url,
+      client_id: expect.not.stringMatching(CLIENT.id),
+      has_secret: true,
+    });
+    const { json } = await connect();
+    await new Browser([service.url, provider.url]).visit(json.connect_url);
+    expect((await get(json.id)).json).toMatchObject({ status: 'active', mcp_server: SHOWN });
+    const removed = await service.call('DELETE', `/users/${user}/connections/${json.id}`);
+    expect(removed.json.revocation).toMatchObject({ outcome: 'revoked' });
+  });
+
+  it('given an address that tells of no authorization server, then the provider is refused by that field', async () => {
+    const silent = await serve(() => (_, response) => void response.writeHead(404).end());
+    opened.push(silent);
+    const body = { kind: 'mcp', server_url: silent.url };
+    expect(await service.call('PUT', '/providers/silent', { body })).toMatchObject({
+      status: 409,
+      json: { code: 'illegal_state', errors: [{ field: 'server_url' }] },
+    });
   });
 
   it('given a server that does not take the token, then it has failed and the token is revoked', async () => {

@@ -8,7 +8,18 @@ export const MCP_SERVER = { name: 'weather', version: '1.4.0' };
 /** A real MCP server (`@modelcontextprotocol/sdk`) that takes the requests that `isAllowed` says. */
 export const startMcpServer = (
   isAllowed: (request: IncomingMessage) => Promise<boolean> | boolean,
-): Promise<HttpServer> => serve(() => listener(isAllowed));
+  authorizationServer?: string,
+): Promise<HttpServer> =>
+  serve((url) => {
+    const protect = listener(isAllowed);
+    const metadata = { resource: `${url}/mcp`, authorization_servers: [authorizationServer] };
+    return (request, response) => {
+      const isMetadata = request.url?.startsWith('/.well-known/oauth-protected-resource');
+      if (!isMetadata || !authorizationServer) return protect(request, response);
+      response.writeHead(200, { 'content-type': 'application/json' });
+      return response.end(JSON.stringify(metadata));
+    };
+  });
 
 const listener =
   (isAllowed: (request: IncomingMessage) => Promise<boolean> | boolean): RequestListener =>

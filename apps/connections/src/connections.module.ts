@@ -27,6 +27,7 @@ import { ProvidersController } from './http/providers.controller.js';
 import { PublicUrl } from './http/public-url.js';
 import { VaultController } from './http/vault.controller.js';
 import { McpClient } from './outbound/mcp-client.js';
+import { McpDiscovery } from './outbound/mcp-discovery.js';
 import { OAuthClient } from './outbound/oauth-client.js';
 import { CascadeController } from './policies/cascade.controller.js';
 import { ConnectionCleanup } from './policies/connection-cleanup.js';
@@ -62,6 +63,7 @@ const PROVIDERS = [
   ProvidersProjection,
   OAuthClient,
   McpClient,
+  McpDiscovery,
 ];
 
 const CONNECTING = [

@@ -47,7 +47,12 @@ export class IssueTokenHandler implements ICommandHandler<IssueToken> {
     const leewayMs = tokens.refresh_token === null ? 0 : LEEWAY_MS;
     if (this.lasts(connection, leewayMs)) return answer(connection, tokens);
     try {
-      const fresh = await this.refresh(place, connection, { provider, tokens }, context);
+      let fresh = await this.refresh(place, connection, { provider, tokens }, context);
+      if (!this.lasts(fresh, 0) && fresh.sealed !== null) {
+        // Another process had refreshed them before, too long ago.
+        const later = await this.open(place, fresh.sealed);
+        fresh = await this.refresh(place, fresh, { provider, tokens: later }, context);
+      }
       return answer(fresh, await this.open(place, fresh.sealed ?? ''));
     } catch (error) {
       const isRefusal = isTenantryError(error) && error.code === 'illegal_state';

@@ -1,6 +1,9 @@
-import { invalidInput } from '#kernel';
+import { illegalState, invalidInput } from '#kernel';
 import type { OAuthSettings, ProviderSettings } from '../domain/provider.js';
+import type { McpDiscovery } from '../outbound/mcp-discovery.js';
+import { failureIn } from '../outbound/provider-failure.js';
 import type { PutProviderBody } from './provider.dto.js';
+import { isSafeUrl } from './url-field.js';
 
 const OAUTH_FIELDS = [
   'authorize_url',
@@ -49,6 +52,30 @@ export function providerSettings(body: PutProviderBody): {
   }
   const settings = { kind, server_url, oauth: null, header_name: header.name, scopes };
   return { settings, secret: header.value };
+}
+
+/** An MCP server that nothing but its address is told of says the rest itself. */
+export const isToBeDiscovered = (body: PutProviderBody): boolean =>
+  body.kind === 'mcp' &&
+  body.server_url !== undefined &&
+  body.header === undefined &&
+  OAUTH_FIELDS.every((field) => body[field] === undefined);
+
+/** Throws `illegal_state` with the reason where the server does not say enough. */
+export async function discoveredSettings(
+  { server_url = '', scopes = [] }: PutProviderBody,
+  discovery: McpDiscovery,
+  callbackUrl: string,
+): Promise<{ settings: ProviderSettings; secret: string | null }> {
+  try {
+    const { oauth, secret } = await discovery.discover(server_url, callbackUrl, scopes, isSafeUrl);
+    return { settings: { kind: 'mcp', server_url, oauth, header_name: null, scopes }, secret };
+  } catch (error) {
+    const reason = failureIn(error)?.reason;
+    if (reason === undefined) throw error;
+    const message = `does not lead to an authorization server that takes this client: ${reason}`;
+    throw illegalState(`server_url: ${message}`, { errors: [{ field: 'server_url', message }] });
+  }
 }
 
 function oauthSettings(body: PutProviderBody): OAuthSettings {

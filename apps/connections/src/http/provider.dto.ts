@@ -39,7 +39,9 @@ export class PutProviderBody {
 
   @UrlField({
     example: 'https://github.com/login/oauth/authorize',
-    description: 'Required, as `token_url` and `client_id` are, unless an MCP server takes a `header`.',
+    description:
+      'Required, as `token_url` and `client_id` are, but for an MCP server: it may take a `header`, and one of which ' +
+      'nothing but the address is given is asked (RFC 9728, RFC 8414) and a client is registered (RFC 7591).',
   })
   authorize_url?: string;
 

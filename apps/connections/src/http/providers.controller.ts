@@ -14,11 +14,13 @@ import {
 } from '#platform';
 import { ConfigureProvider } from '../commands/configure-provider.js';
 import { RemoveProvider } from '../commands/remove-provider.js';
+import { McpDiscovery } from '../outbound/mcp-discovery.js';
 import { ProviderList } from '../read-models/providers.js';
 import { PROVIDERS } from '../read-models/providers.projection.js';
 import { ProviderPage, ProviderResource, PutProviderBody } from './provider.dto.js';
 import { PROVIDER_NAME, ProviderNamePipe } from './provider-name.js';
-import { providerSettings } from './provider-settings.js';
+import { discoveredSettings, isToBeDiscovered, providerSettings } from './provider-settings.js';
+import { PublicUrl } from './public-url.js';
 
 const ByName = () =>
   ApiParam({ name: 'name', schema: { type: 'string', pattern: PROVIDER_NAME.source }, example: 'github' });
@@ -31,9 +33,14 @@ export class ProvidersController {
     private readonly commands: CommandBus,
     private readonly providers: ProviderList,
     private readonly position: Position,
+    private readonly discovery: McpDiscovery,
+    private readonly publicUrl: PublicUrl,
   ) {}
 
-  /** Makes the provider or replaces it as a whole, its secret too. */
+  /**
+   * Makes the provider or replaces it as a whole, its secret too. An MCP server with nothing but a `server_url` is
+   * asked for its authorization server, where a client is registered.
+   */
   @Put(':name')
   @RequireScope('connections:write')
   @ByName()
@@ -47,7 +54,10 @@ export class ProvidersController {
   ): Promise<ProviderResource> {
     requirePlatformWide(access);
     const { platformId } = access;
-    const provider = { platformId, name, ...providerSettings(body) };
+    const wanted = isToBeDiscovered(body)
+      ? await discoveredSettings(body, this.discovery, this.publicUrl.callback)
+      : providerSettings(body);
+    const provider = { platformId, name, ...wanted };
     const position = await this.commands.execute(new ConfigureProvider(provider, context));
     await this.position.settle(reply, position, PROVIDERS);
     const shown = await this.providers.get(platformId, name);
