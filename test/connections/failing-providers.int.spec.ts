@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type JsonObject, newId } from '#kernel';
-import { Sealer } from '#privacy';
+import { KEY_STORE } from '#platform';
+import { Sealer, type SubjectKeyStore } from '#privacy';
 import { ConnectionsApp } from './connections-app.js';
 import { type Script, type ScriptedProvider, sendJson, startScriptedProvider } from './scripted-provider.js';
 
@@ -262,6 +263,40 @@ describe('a revocation that fails', () => {
       type: 'connections.revocation-recorded.v1',
       data: { outcome: 'not_revoked', reason },
     });
+  });
+
+  it('given a crash right after the removal, then the tokens are revoked all the same', async () => {
+    // As a process that ended there leaves the log.
+    const connection_id = newId();
+    const stream = `connections-${user}`;
+    const subject_key = await service.get<SubjectKeyStore>(KEY_STORE).assign();
+    const tokens = { access_token: 'left', refresh_token: null };
+    const place = { platform_id: service.platformId, tenant_id: service.tenantId, connection_id };
+    const at = new Date().toISOString();
+    const metadata = {
+      platformId: service.platformId,
+      tenantId: service.tenantId,
+      actor: { type: 'system' as const, id: 'test' },
+      correlationId: newId(),
+      causationId: newId(),
+    };
+    const asked = { provider: 'odd', provider_kind: 'oauth2', scopes: [], expires_at: later(at, 600_000) };
+    const sealed = await service.get(Sealer).seal(subject_key, stream, tokens);
+    const data: [string, JsonObject][] = [
+      ['connection-requested', { ...asked, subject_key, personal: null }],
+      ['connection-activated', { sealed, tokens_expire_at: null, scopes: [], mcp: null }],
+      ['connection-removed', {}],
+    ];
+    const events = data.map(([name, more]) => {
+      return { id: newId(), type: `connections.${name}.v1`, at, metadata, data: { ...place, ...more } };
+    });
+    await service.store.append(stream, 'no_stream', events);
+    const last = async () => (await service.events(stream)).at(-1);
+    while ((await last())?.type !== 'connections.revocation-recorded.v1') await sleep(5);
+    expect(await last()).toMatchObject({ data: { connection_id, outcome: 'revoked' } });
+    expect(provider.requests.map(({ path, body }) => [path, body.get('token')])).toEqual([
+      ['/revoke', 'left'],
+    ]);
   });
 
   it('given no revoke_url, then the answer says that there is none', async () => {

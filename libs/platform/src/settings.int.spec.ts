@@ -44,6 +44,14 @@ describe('settings', () => {
     expect(() => load({ [variable]: value })).toThrow(new RegExp(`^${variable}: (?!.*${value})`));
   });
 
+  it('given a public URL, takes it without the slash at its end', () => {
+    expect(load({}).publicUrl).toBeNull();
+    expect(load({ TENANTRY_PUBLIC_URL: 'https://tenantry.example.com/' })).toMatchObject({
+      publicUrl: 'https://tenantry.example.com',
+      providerTimeoutMs: 5_000,
+    });
+  });
+
   it('given a data dir that is a file, refuses', () => {
     const file = join(dataDir, 'file');
     writeFileSync(file, '');
