@@ -283,6 +283,88 @@ describe('the keys service', () => {
     expect((await call('GET', `/v1/users/${userId}/keys`)).body.data[0].status).toBe('revoked');
   });
 
+  it('given a key, when it is rotated, then a new one like it holds and the old one does not', async () => {
+    const userId = newUser();
+    const expires_at = new Date(clock.time + 3_600_000).toISOString();
+    const { raw_key: oldKey, ...old } = await issue(userId, { name: 'Mine', scopes: ['a'], expires_at });
+    const { status, body, answer } = await call('POST', `/v1/users/${userId}/keys/${old.id}/rotate`);
+    expect(status).toBe(201);
+    expect(answer.headers['tenantry-position']).toMatch(/^\d+$/);
+    const { raw_key: newKey, ...shown } = body;
+    expect(newKey).not.toBe(oldKey);
+    expect(shown).toEqual({ ...old, id: shown.id, key_prefix: newKey.slice(0, 13) });
+    expect(shown.id).not.toBe(old.id);
+    expect(await verify(newKey, 'a')).toMatchObject({ valid: true, key_id: shown.id });
+    expect(await verify(oldKey)).toEqual({ valid: false, code: 'revoked' });
+    const ended = { ...old, status: 'revoked', expires_at: clock.now().toISOString() };
+    const used = { ...shown, last_used_at: clock.now().toISOString() };
+    expect((await call('GET', `/v1/users/${userId}/keys`)).body.data).toEqual([used, ended]);
+  });
+
+  it('given a grace, when a key is rotated, then the old one holds until its end, and only once', async () => {
+    const userId = newUser();
+    const { id, raw_key: oldKey } = await issue(userId);
+    const path = `/v1/users/${userId}/keys`;
+    const { body: next } = await call('POST', `${path}/${id}/rotate`, { grace_seconds: 600 });
+    const again = await call('POST', `${path}/${id}/rotate`, { grace_seconds: 600 });
+    expect([again.status, again.body.code]).toEqual([409, 'illegal_state']);
+    const end = new Date(clock.time + 600_000).toISOString();
+    expect((await call('GET', path)).body.data[1]).toMatchObject({ id, status: 'active', expires_at: end });
+    clock.time += 599_999;
+    for (const key of [oldKey, next.raw_key]) expect(await verify(key)).toMatchObject({ valid: true });
+    clock.time += 1;
+    expect(await verify(oldKey)).toEqual({ valid: false, code: 'revoked' });
+    expect(await verify(next.raw_key)).toMatchObject({ valid: true, key_id: next.id });
+    expect((await call('GET', path)).body.data[1]).toMatchObject({ status: 'revoked', expires_at: end });
+  });
+
+  it('given a key that has ended, when it is rotated, then 409, and another that is not there, 404', async () => {
+    const userId = newUser();
+    const [revoked, expired] = [
+      await issue(userId),
+      await issue(userId, { expires_at: new Date(clock.time + 1).toISOString() }),
+    ];
+    await call('DELETE', `/v1/users/${userId}/keys/${revoked.id}`);
+    clock.time += 1;
+    const refusal = async (id: string) => {
+      const { status, body } = await call('POST', `/v1/users/${userId}/keys/${id}/rotate`, {});
+      return [status, body.code];
+    };
+    for (const { id } of [revoked, expired]) expect(await refusal(id)).toEqual([409, 'illegal_state']);
+    expect(await refusal(newId())).toEqual([404, 'not_found']);
+    expect(await refusal((await issue(newUser())).id)).toEqual([404, 'not_found']);
+  });
+
+  it.each([-1, 1.5, '1', null, 2_592_001])(
+    'given a grace of %p, then 400 names it',
+    async (grace_seconds) => {
+      const userId = newUser();
+      const { id } = await issue(userId);
+      const { status, body } = await call('POST', `/v1/users/${userId}/keys/${id}/rotate`, { grace_seconds });
+      expect([status, body.errors[0].field]).toEqual([400, 'grace_seconds']);
+    },
+  );
+
+  it('given a kit that names scopes, then keys have those or fewer, and what it takes back ends at once', async () => {
+    const accountKitId = newKit(platform.platformId, ['a', 'b']);
+    const userId = newUser(platform.tenantId, accountKitId);
+    const refused = await call('POST', `/v1/users/${userId}/keys`, { scopes: ['a', 'c'] });
+    expect([refused.status, refused.body.errors[0].field]).toEqual([400, 'scopes']);
+    const [all, none, one] = [
+      await issue(userId),
+      await issue(userId, { scopes: [] }),
+      await issue(userId, { scopes: ['b'] }),
+    ];
+    expect([all.scopes, none.scopes, one.scopes]).toEqual([['a', 'b'], [], ['b']]);
+    kits.set(`${platform.platformId}/${accountKitId}`, { ...OPEN_KIT, keyScopes: ['a', 'c'] });
+    expect(await verify(all.raw_key, 'a')).toMatchObject({ valid: true, scopes: ['a'] });
+    expect(await verify(all.raw_key, 'b')).toEqual({ valid: false, code: 'insufficient_scope' });
+    expect(await verify(all.raw_key, 'c')).toEqual({ valid: false, code: 'insufficient_scope' });
+    expect(await verify(one.raw_key)).toMatchObject({ valid: true, scopes: [] });
+    kits.delete(`${platform.platformId}/${accountKitId}`);
+    expect(await verify(all.raw_key, 'a')).toEqual({ valid: false, code: 'insufficient_scope' });
+  });
+
   it("given somebody else's key or user, then it answers as for one that does not exist", async () => {
     const mine = newUser();
     const { id } = await issue(newUser());
@@ -298,6 +380,7 @@ describe('the keys service', () => {
     for (const user of [newId(), foreign]) {
       expect(await answerTo('GET', `/v1/users/${user}/keys`)).toEqual(noUser);
       expect(await answerTo('POST', `/v1/users/${user}/keys`)).toEqual(noUser);
+      expect(await answerTo('POST', `/v1/users/${user}/keys/${id}/rotate`)).toEqual(noUser);
       expect(await answerTo('DELETE', `/v1/users/${user}/keys/${id}`)).toEqual(noUser);
     }
   });
