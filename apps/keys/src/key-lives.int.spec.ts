@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Global, Module } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
@@ -267,6 +267,15 @@ describe('the lives of keys', () => {
       [unused.id, latest],
       [used.id, last],
     ]);
+  });
+
+  it('given a key that was used, then it is stored without more ado', async () => {
+    const userId = newId();
+    const key = await issue(userId);
+    await settled();
+    await verify(key.rawKey);
+    while ((await storedUses(userId)).length === 0) await sleep(50);
+    expect(await storedUses(userId)).toEqual([{ key_id: key.id, last_used_at: at(START) }]);
   });
 
   it('given a later use is stored, when an earlier one comes to be stored, then the later one stays', async () => {

@@ -26,7 +26,8 @@ const findKey = (database: ReadDatabase) =>
 
 /**
  * Finds keys by their hash. What was read is kept until the registry changes in any way, so that a key that was
- * revoked is not taken for a live one: whoever waits for the registry comes after that.
+ * revoked is not taken for a live one: whoever waits for the registry comes after that. Another process learns of the
+ * change when its own registry has followed the log so far.
  */
 @Injectable()
 export class KnownKeys {
