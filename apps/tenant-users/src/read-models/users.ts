@@ -15,7 +15,8 @@ import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import type { PersonalData } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
 import type { UserDirectoryTables, UserRow } from './tables.js';
-import { countMatching, planned, selectPage, type UserFilter, UserFilters } from './user-filter.js';
+import type { UserFilter } from './user-filter.js';
+import { UserLists } from './user-lists.js';
 
 export interface ListUsers {
   limit: number;
@@ -43,7 +44,7 @@ export class Users extends UserDirectory {
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
-    private readonly filters: UserFilters,
+    private readonly lists: UserLists,
   ) {
     super();
     this.findUser = findUser(database);
@@ -67,11 +68,10 @@ export class Users extends UserDirectory {
 
   async list(tenantId: string, { limit, cursor, order, filter }: ListUsers): Promise<Page<UserResource>> {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, order);
-    const wanted = await planned(this.reader(), this.filters.of(tenantId, filter));
-    const found = await selectPage(this.reader(), wanted, { limit: limit + 1, after, order });
+    const { rows: found, total } = await this.lists.find(tenantId, filter, { limit, after, order });
     const { rows, next } = pageOf(found, limit, order);
     const data = await Promise.all(rows.map((row) => this.resource(row)));
-    return { data, next_cursor: next, total: await countMatching(this.reader(), wanted) };
+    return { data, next_cursor: next, total };
   }
 
   private async resource(row: UserRow): Promise<UserResource> {
