@@ -50,15 +50,13 @@ const changedSince = (database: ReadDatabase) =>
 
 /** What a user index reads of one tenant. */
 export class IndexedRows {
-  private readonly changedSince: ReturnType<typeof changedSince>;
+  private changedSince: ReturnType<typeof changedSince> | undefined;
 
   constructor(
     private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
     private readonly tenantId: string,
-  ) {
-    this.changedSince = changedSince(database);
-  }
+  ) {}
 
   /** The position of the tenant's latest change; whatever is read after it holds that change. */
   async position(): Promise<number> {
@@ -107,6 +105,7 @@ export class IndexedRows {
   /** The users that changed after the position, by the position of their latest change, ascending. */
   async changes(position: number, options: { limit: number; opened: boolean }): Promise<UserChange[]> {
     const { tenantId } = this;
+    this.changedSince ??= changedSince(this.database);
     const changes = await this.changedSince({ tenantId, position, limit: options.limit });
     const ids = changes.map(({ id }) => id).filter((id) => id !== '');
     const users = this.reader().selectFrom('users').selectAll().where('tenant_id', '=', tenantId);

@@ -2,7 +2,7 @@ import type { PersonalData } from '../domain/tenant-user.js';
 import { Bitmap } from './bitmap.js';
 
 /** Short enough that an insertion moves little, long enough that there are few blocks to choose from. */
-const MAX_BLOCK = 512;
+const MAX_BLOCK = 128;
 
 /** Upper and lower case, and the ways to write one character, count as equal. */
 export const normalized = (text: string): string => text.normalize('NFC').toLowerCase();

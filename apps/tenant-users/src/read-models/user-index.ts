@@ -15,7 +15,7 @@ const MAX_KEPT = 64;
 
 /** Rows read in one turn of the event loop: a millisecond or two. */
 const SEQUENCES_AT_ONCE = 2_000;
-const OPENED_AT_ONCE = 32;
+const OPENED_AT_ONCE = 16;
 
 /** Something that was read from the tables and follows their changes. */
 interface Followed {
