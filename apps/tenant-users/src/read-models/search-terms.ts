@@ -48,7 +48,11 @@ export class SearchTerms {
     for (let at = first; at < this.#blocks.length; at++) {
       const { terms, users } = this.#block(at);
       let place = at === first ? placeIn(this.#block(at), prefix, -1) : 0;
-      while (place < terms.length && terms[place]?.startsWith(prefix)) found.add(users[place++] as number);
+      // In order as they are, all match up to the last where that one does.
+      const whole = terms.at(-1)?.startsWith(prefix);
+      while (place < terms.length && (whole || terms[place]?.startsWith(prefix))) {
+        found.add(users[place++] as number);
+      }
       if (place < terms.length) break;
     }
     return found;
