@@ -34,7 +34,9 @@ const LISTENER = Symbol('listener');
 class Directory extends UserDirectory {
   async find(tenant: string, userId: string): Promise<KnownUser | undefined> {
     const status = users.get(userId);
-    return tenant === tenantId && status ? { status, accountKitId: newId() } : undefined;
+    return tenant === tenantId && status
+      ? { status, accountKitId: newId(), createdAt: '2026-01-01T00:00:00.000Z', openingBudget: null }
+      : undefined;
   }
 }
 

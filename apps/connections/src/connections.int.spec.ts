@@ -68,7 +68,14 @@ class KnownKeys extends PlatformKeys {
 
 class KnownUsers extends UserDirectory {
   async find(tenantId: string, userId: string): Promise<KnownUser | undefined> {
-    return tenants.get(userId) === tenantId ? { status: 'active', accountKitId: newId() } : undefined;
+    return tenants.get(userId) === tenantId
+      ? {
+          status: 'active',
+          accountKitId: newId(),
+          createdAt: '2026-01-01T00:00:00.000Z',
+          openingBudget: null,
+        }
+      : undefined;
   }
 }
 

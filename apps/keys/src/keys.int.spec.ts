@@ -89,7 +89,12 @@ function newPlatform(platformId = newId()) {
 
 function newUser(tenantId: string): string {
   const userId = newId();
-  users.set(`${tenantId}/${userId}`, { status: 'active', accountKitId: newId() });
+  users.set(`${tenantId}/${userId}`, {
+    status: 'active',
+    accountKitId: newId(),
+    createdAt: '2026-01-01T00:00:00.000Z',
+    openingBudget: null,
+  });
   return userId;
 }
 
@@ -210,7 +215,12 @@ describe('the keys service', () => {
     expect(await verify(createApiKey('user'))).toEqual({ valid: false, code: 'unknown' });
     expect(await verify(platform.key)).toEqual({ valid: false, code: 'unknown' });
     expect(await verify(key, 'other')).toEqual({ valid: false, code: 'insufficient_scope' });
-    users.set(`${platform.tenantId}/${userId}`, { status: 'suspended', accountKitId: newId() });
+    users.set(`${platform.tenantId}/${userId}`, {
+      status: 'suspended',
+      accountKitId: newId(),
+      createdAt: '2026-01-01T00:00:00.000Z',
+      openingBudget: null,
+    });
     expect(await verify(key)).toEqual({ valid: false, code: 'user_inactive' });
     users.delete(`${platform.tenantId}/${userId}`);
     expect(await verify(key)).toEqual({ valid: false, code: 'revoked' });

@@ -7,6 +7,7 @@ import { RevokeKeyHandler } from './commands/revoke-key.js';
 import { KeyVerificationController } from './http/key-verification.controller.js';
 import { KeysController } from './http/keys.controller.js';
 import { CascadeController } from './policies/cascade.controller.js';
+import { KeyHoldings } from './policies/holdings.js';
 import { KEYS, PARTICIPANT } from './policies/participant.js';
 import { KeyRegistryProjection } from './read-models/key-registry.projection.js';
 import { KeyVerification } from './read-models/key-verification.js';
@@ -21,7 +22,7 @@ export const keysConsumer: ConsumerOptions = {
 /** The API keys of users. */
 @Module({
   controllers: [KeysController, KeyVerificationController, CascadeController],
-  providers: [IssueKeyHandler, RevokeKeyHandler, Keys, KeyVerification, KeyRegistryProjection],
+  providers: [IssueKeyHandler, RevokeKeyHandler, Keys, KeyVerification, KeyRegistryProjection, KeyHoldings],
 })
 export class KeysModule {
   constructor(readModels: ReadModels, keyRegistry: KeyRegistryProjection) {

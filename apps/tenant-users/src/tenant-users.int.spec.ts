@@ -387,7 +387,7 @@ describe('the tenant-users service', () => {
         await call('PATCH', `/v1/users/${id}`, { label: 'Eve', metadata: { a: 1 }, teams: ['red'] });
         await call('DELETE', `/v1/users/${id}`);
         const { state } = await app.get(Aggregates).load(tenantUser, id);
-        if (gone && state.lifecycle !== 'absent') {
+        if (gone && state.lifecycle === 'deleted') {
           await app.get<SubjectKeyStore>(KEY_STORE).destroy([state.subject_key]);
         }
         const { status, body } = await history(id);

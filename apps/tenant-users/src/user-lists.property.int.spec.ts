@@ -76,6 +76,11 @@ function begins(user: Model, q: string): boolean {
   return texts.some((text) => text !== null && plain(text).startsWith(plain(q)));
 }
 
+/** A username is unique in its tenant, whatever its case. */
+const isTaken = (others: readonly Model[], { username }: { username?: string | null }): boolean =>
+  typeof username === 'string' &&
+  others.some((other) => other.username !== null && plain(other.username) === plain(username));
+
 /** What a list must answer: `users` are in the order of their creation. */
 function expected(users: readonly Model[], wanted: Filter): string[] {
   const { email, role, status, team, metadata, q, order } = wanted;
@@ -125,11 +130,12 @@ describe(`lists of users (seed ${SEED})`, () => {
     key: string,
     method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
     url: string,
-    body?: object,
+    { body, refused = false }: { body?: object; refused?: boolean } = {},
   ) => {
     const headers = { authorization: `Bearer ${key}` };
     const answer = await app.inject({ method, url, headers, ...(body && { payload: body }) });
-    expect([url, answer.statusCode < 300]).toEqual([url, true]);
+    const status = answer.statusCode < 300 ? 200 : answer.statusCode;
+    expect([url, status]).toEqual([url, refused ? 409 : 200]);
     return answer.json();
   };
 
@@ -151,12 +157,15 @@ describe(`lists of users (seed ${SEED})`, () => {
     const url = `/v1/users/${users[place]?.id}`;
     if (next.kind === 'create') {
       const body = given(next.body);
-      const { id } = await call(key, 'POST', '/v1/users', body);
-      users.push({ ...BLANK, ...body, id });
+      const refused = isTaken(users, body);
+      const { id } = await call(key, 'POST', '/v1/users', { body, refused });
+      if (!refused) users.push({ ...BLANK, ...body, id });
     } else if (next.kind === 'update') {
       const body = given(next.body);
-      await call(key, 'PATCH', url, body);
-      users[place] = { ...(users[place] as Model), ...body };
+      const others = users.filter((_, index) => index !== place);
+      const refused = isTaken(others, body);
+      await call(key, 'PATCH', url, { body, refused });
+      if (!refused) users[place] = { ...(users[place] as Model), ...body };
     } else if (place > 0) {
       await call(key, 'DELETE', url);
       users.splice(place, 1);
@@ -181,7 +190,9 @@ describe(`lists of users (seed ${SEED})`, () => {
     const filters = fc.array(filter, { minLength: 3, maxLength: 6 });
     await fc.assert(
       fc.asyncProperty(sequences, filters, async (steps, wanted) => {
-        const { api_key } = await call(settings.rootKey, 'POST', '/v1/platforms', { name: 'Model' });
+        const { api_key } = await call(settings.rootKey, 'POST', '/v1/platforms', {
+          body: { name: 'Model' },
+        });
         const key: string = api_key.raw_key;
         const [user] = (await call(key, 'GET', '/v1/users')).data;
         const users: Model[] = [{ ...BLANK, ...user }];

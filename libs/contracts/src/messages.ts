@@ -9,6 +9,7 @@ export const TOPICS = {
 export const MESSAGE_TYPES = {
   platformCreated: 'tenantry.platform.created.v1',
   tenantCreated: 'tenantry.tenant.created.v1',
+  tenantDeleted: 'tenantry.tenant.deleted.v1',
   userCreated: 'tenantry.user.created.v1',
   userUpdated: 'tenantry.user.updated.v1',
   userDeleted: 'tenantry.user.deleted.v1',
@@ -49,6 +50,12 @@ export interface TenantCreated {
   default_user_id: string;
 }
 
+/** The tenant is gone; its users follow one by one, each with a message of its own. */
+export interface TenantDeleted {
+  platform_id: string;
+  tenant_id: string;
+}
+
 export interface UserCreated {
   platform_id: string;
   tenant_id: string;
@@ -56,6 +63,8 @@ export interface UserCreated {
   account_kit_id: string;
   status: UserStatus;
   is_default: boolean;
+  /** The budget that the user has from the start; null for none. */
+  opening_budget: { limit_micro_usd: number; period: 'monthly' | 'none' } | null;
   revision: number;
 }
 

@@ -38,11 +38,15 @@ export const DATA_SCHEMAS: { readonly [type: string]: JsonSchema } = {
     default_account_kit_id: uuid,
   }),
   [MESSAGE_TYPES.tenantCreated]: record({ ...tenantScope, default_user_id: uuid }),
+  [MESSAGE_TYPES.tenantDeleted]: record(tenantScope),
   [MESSAGE_TYPES.userCreated]: record({
     ...user,
     account_kit_id: uuid,
     status,
     is_default: { type: 'boolean' },
+    opening_budget: {
+      anyOf: [{ type: 'null' }, record({ limit_micro_usd: count, period: { enum: ['monthly', 'none'] } })],
+    },
     revision: count,
   }),
   [MESSAGE_TYPES.userUpdated]: record({

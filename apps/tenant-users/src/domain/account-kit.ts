@@ -30,6 +30,15 @@ export const OPEN_POLICY: KitPolicy = {
   allowed_providers: null,
 };
 
+/** What a new user may spend: the kit's budget, or else the platform's default, each calendar month. */
+export function startingBudget(
+  { budget_micro_usd, budget_period }: KitPolicy,
+  platformDefault: number | null,
+): { limit: number; period: BudgetPeriod } | null {
+  if (budget_micro_usd !== null) return { limit: budget_micro_usd, period: budget_period };
+  return platformDefault === null ? null : { limit: platformDefault, period: 'monthly' };
+}
+
 /** What of the policy is absent is as in `OPEN_POLICY`. */
 export type AccountKitCreated = DomainEvent<
   'account-kit.created.v1',

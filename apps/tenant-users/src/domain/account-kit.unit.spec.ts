@@ -1,6 +1,12 @@
-import { describe, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { given } from '#testing';
-import { type AccountKitEvent, accountKit, type KitChanges } from './account-kit.js';
+import {
+  type AccountKitEvent,
+  accountKit,
+  type KitChanges,
+  OPEN_POLICY,
+  startingBudget,
+} from './account-kit.js';
 
 const data = {
   platform_id: 'platform-1',
@@ -71,5 +77,27 @@ describe('an account kit', () => {
       .when(update({ name: 'x' }, 'platform-2'))
       .thenRefused('not_found');
     given(accountKit, [created]).when(remove(true, 'platform-2')).thenRefused('not_found');
+  });
+});
+
+describe('what a new user may spend', () => {
+  it.each([
+    [
+      'the kit has a budget',
+      { budget_micro_usd: 7, budget_period: 'none' as const },
+      9,
+      { limit: 7, period: 'none' },
+    ],
+    ['the kit has a budget of nothing', { budget_micro_usd: 0 }, 9, { limit: 0, period: 'monthly' }],
+    ['only the platform has one', {}, 9, { limit: 9, period: 'monthly' }],
+    [
+      'only the platform has one, whatever the kit’s period',
+      { budget_period: 'none' as const },
+      9,
+      { limit: 9, period: 'monthly' },
+    ],
+    ['neither has one', {}, null, null],
+  ])('given that %s', (_, policy, platformDefault, expected) => {
+    expect(startingBudget({ ...OPEN_POLICY, ...policy }, platformDefault)).toEqual(expected);
   });
 });

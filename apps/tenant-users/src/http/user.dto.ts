@@ -10,8 +10,10 @@ import {
   PageQuery,
   PhoneField,
   QueryMapField,
+  RevisionField,
   TextField,
   TextListField,
+  TimeField,
 } from '#platform';
 import type { UserStatus } from '../domain/tenant-user.js';
 
@@ -80,6 +82,14 @@ export class CreateUserQuery {
 export class UpdateUserBody extends UserFields {
   @ChoiceField({ of: STATUSES, description: "Only an active user's keys verify and budget spends." })
   status?: UserStatus;
+}
+
+export class GetUserQuery {
+  @TimeField({ description: 'The user as of this time; needs `audit:read` too.' })
+  at?: string;
+
+  @RevisionField({ description: 'The user as of this revision; needs `audit:read` too.' })
+  revision?: number;
 }
 
 export class ListUsersQuery extends PageQuery {
@@ -179,6 +189,24 @@ export class UserPage {
   next_cursor!: string | null;
   @ApiProperty()
   total!: number;
+}
+
+export class DeleteUserQuery {
+  @ChoiceField({
+    of: ['true', 'false'],
+    description: 'With `true`, 200 tells what a deletion would remove, and nothing changes.',
+  })
+  dry_run?: 'true' | 'false';
+}
+
+export class DeletionPreview {
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'integer' },
+    description: 'What the deletion would remove now, counted by kind.',
+    example: { keys: 3, budgets: 1, connections: 2, secrets: 4 },
+  })
+  would_remove!: { [kind: string]: number };
 }
 
 class DeletionParticipant {

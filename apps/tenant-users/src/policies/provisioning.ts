@@ -3,12 +3,13 @@ import { CommandBus } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
 import { type CommandContext, isTenantryError, type RecordedEvent, streamId, systemContext } from '#kernel';
 import { CreateTenantUser } from '../commands/create-tenant-user.js';
-import { accountKit } from '../domain/account-kit.js';
+import { accountKit, startingBudget } from '../domain/account-kit.js';
 import { type PlatformCreated, platform } from '../domain/platform.js';
 import { type TenantCreated, tenant } from '../domain/tenant.js';
 import { tenantUser } from '../domain/tenant-user.decide.js';
 
-const NOBODY = {
+/** What is known of a tenant's default user. */
+export const NOBODY = {
   external_id: null,
   email: null,
   username: null,
@@ -80,6 +81,7 @@ export class Provisioning {
     if (known.state.lifecycle !== 'absent') return known.position;
     const { state } = await this.aggregates.load(platform, platformId);
     if (state.lifecycle !== 'alive') throw new Error('a tenant was created without its platform');
+    const kit = await this.aggregates.load(accountKit, state.default_account_kit_id);
     const user = {
       id: userId,
       platformId,
@@ -90,12 +92,17 @@ export class Provisioning {
         teams: [],
         account_kit_id: state.default_account_kit_id,
       },
+      openingBudget:
+        kit.state.lifecycle === 'alive'
+          ? startingBudget(kit.state, state.settings.default_budget_micro_usd)
+          : null,
       personal: NOBODY,
     };
     try {
       return (await this.commands.execute(new CreateTenantUser(user, context))).position;
     } catch (error) {
-      if (!isTenantryError(error) || error.code !== 'duplicate_record') throw error;
+      // Someone else made it, or the tenant is being deleted.
+      if (!isTenantryError(error) || !['duplicate_record', 'not_found'].includes(error.code)) throw error;
       return (await this.aggregates.load(tenantUser, userId)).position;
     }
   }

@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
-import { LRUCache } from 'lru-cache';
 import { type PlatformAccess, PlatformKeys, READ_DATABASE, type Scope } from '#platform';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import { AccessProjection } from './access.projection.js';
+import { AccessCache } from './access-cache.js';
 import type { AccessTables } from './tables.js';
 
 const findKey = (database: ReadDatabase) =>
@@ -40,33 +40,21 @@ export class Access extends PlatformKeys {
   private readonly findKey: ReturnType<typeof findKey>;
   private readonly findTenant: ReturnType<typeof findTenant>;
 
-  /** Resolved keys of one generation of the projection: each request asks for one. */
-  private readonly resolved = new LRUCache<string, PlatformAccess>({ max: 10_000 });
-  private generation = 0;
+  /** Each request asks for one. */
+  private readonly resolved: AccessCache<PlatformAccess>;
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
-    private readonly projection: AccessProjection,
+    projection: AccessProjection,
   ) {
     super();
+    this.resolved = new AccessCache(projection);
     this.findKey = findKey(database);
     this.findTenant = findTenant(database);
   }
 
-  async resolve(keyHash: string, tenantId?: string): Promise<PlatformAccess | 'unknown' | 'no_tenant'> {
-    const { generation } = this.projection;
-    if (generation !== this.generation) {
-      this.resolved.clear();
-      this.generation = generation;
-    }
-    const name = `${keyHash}:${tenantId ?? ''}`;
-    const known = this.resolved.get(name);
-    if (known) return known;
-    const found = await this.read(keyHash, tenantId);
-    // What was read while the projection changed may be out of date already.
-    if (typeof found === 'object' && generation === this.projection.generation)
-      this.resolved.set(name, found);
-    return found;
+  resolve(keyHash: string, tenantId?: string): Promise<PlatformAccess | 'unknown' | 'no_tenant'> {
+    return this.resolved.get(`${keyHash}:${tenantId ?? ''}`, () => this.read(keyHash, tenantId));
   }
 
   private async read(keyHash: string, tenantId?: string): Promise<PlatformAccess | 'unknown' | 'no_tenant'> {
@@ -74,10 +62,11 @@ export class Access extends PlatformKeys {
     if (!key) return 'unknown';
     const { defaultTenantId, scopes, ...access } = key;
     const { onlyTenantId } = access;
-    const wanted = tenantId ?? onlyTenantId ?? defaultTenantId;
-    if (onlyTenantId !== null && wanted !== onlyTenantId) return 'no_tenant';
-    const [tenant] = await this.findTenant({ id: wanted, platformId: key.platformId });
-    if (!tenant) return 'no_tenant';
+    const { platformId } = key;
+    const [tenant] = await this.findTenant({ id: onlyTenantId ?? tenantId ?? defaultTenantId, platformId });
+    // A key that was issued while its only tenant was being deleted is as good as revoked.
+    if (!tenant) return onlyTenantId === null ? 'no_tenant' : 'unknown';
+    if (tenantId !== undefined && tenantId !== tenant.id) return 'no_tenant';
     return { ...access, scopes: JSON.parse(scopes) as Scope[], tenant };
   }
 
@@ -89,16 +78,6 @@ export class Access extends PlatformKeys {
 
   async hasTenant(platformId: string, tenantId: string): Promise<boolean> {
     return (await this.findTenant({ id: tenantId, platformId })).length > 0;
-  }
-
-  async hasAccountKit(platformId: string, kitId: string): Promise<boolean> {
-    const kit = await this.reader()
-      .selectFrom('account_kits')
-      .select('id')
-      .where('id', '=', kitId)
-      .where('platform_id', '=', platformId)
-      .executeTakeFirst();
-    return kit !== undefined;
   }
 
   private reader() {

@@ -1,15 +1,47 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { formatUsd } from '#kernel';
-import { decodeCursor, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import {
+  AccountKitDirectory,
+  decodeCursor,
+  type KitTerms,
+  type Page,
+  type PageQuery,
+  pageOf,
+  READ_DATABASE,
+} from '#platform';
 import type { ReadDatabase } from '#projections';
-import type { KitPolicy } from '../domain/account-kit.js';
+import { type KitPolicy, startingBudget } from '../domain/account-kit.js';
 import type { AccountKitResource } from '../http/account-kit.dto.js';
+import { AccessProjection } from './access.projection.js';
+import { AccessCache } from './access-cache.js';
 import type { AccessTables } from './tables.js';
 
 /** Reads account kits; each look-up is keyed by (platform, id). */
 @Injectable()
-export class AccountKits {
-  constructor(@Inject(READ_DATABASE) private readonly database: ReadDatabase) {}
+export class AccountKits extends AccountKitDirectory {
+  /** Creates of users and uses of what a kit governs ask for one each time. */
+  private readonly terms: AccessCache<KitTerms>;
+
+  constructor(
+    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    projection: AccessProjection,
+  ) {
+    super();
+    this.terms = new AccessCache(projection);
+  }
+
+  find(platformId: string, id: string): Promise<KitTerms | undefined> {
+    return this.terms.get(`${platformId}:${id}`, () => this.read(platformId, id));
+  }
+
+  private async read(platformId: string, id: string): Promise<KitTerms | undefined> {
+    const row = await this.kitsOf(platformId)
+      .innerJoin('platforms', 'platforms.id', 'account_kits.platform_id')
+      .select(['policy', 'default_budget_micro_usd'])
+      .where('account_kits.id', '=', id)
+      .executeTakeFirst();
+    return row && terms(JSON.parse(row.policy) as KitPolicy, row.default_budget_micro_usd);
+  }
 
   async get(platformId: string, id: string): Promise<AccountKitResource | undefined> {
     const row = await this.kitsOf(platformId).selectAll().where('id', '=', id).executeTakeFirst();
@@ -36,8 +68,20 @@ export class AccountKits {
     return this.database
       .reader<AccessTables>()
       .selectFrom('account_kits')
-      .where('platform_id', '=', platformId);
+      .where('account_kits.platform_id', '=', platformId);
   }
+}
+
+function terms(policy: KitPolicy, platformDefault: number | null): KitTerms {
+  const rateLimits = Object.entries(policy.rate_limits).map(
+    ([name, { limit, window_seconds }]) => [name, { limit, windowSeconds: window_seconds }] as const,
+  );
+  return {
+    keyScopes: policy.key_scopes,
+    rateLimits: Object.fromEntries(rateLimits),
+    allowedProviders: policy.allowed_providers,
+    budget: startingBudget(policy, platformDefault),
+  };
 }
 
 function resource(row: AccessTables['account_kits']): AccountKitResource {

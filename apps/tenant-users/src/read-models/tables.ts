@@ -22,6 +22,8 @@ export interface UserRow {
   position: number;
   created_at: string;
   updated_at: string;
+  /** JSON of an OpeningBudget. */
+  opening_budget: string | null;
 }
 
 /** One of the many values of a user that lists are filtered by. */
@@ -95,6 +97,25 @@ export interface AccessTables {
     revoked: number;
     sequence: number;
     created_at: string;
+  };
+}
+
+/** Counts of each tenant's users, and where its deletion is if it was asked for. */
+export interface TenantDeletionTables {
+  tenant_deletions: {
+    tenant_id: string;
+    /** With the next two, null while the tenant lives. */
+    platform_id: string | null;
+    requested_at: string | null;
+    /** Users whose deletion was completed before that of the tenant was requested. */
+    completed_before: number | null;
+    /** Of all time: users that were created, that are gone, and whose deletion is completed. */
+    created: number;
+    deleted: number;
+    completed: number;
+    /** The place and the time of the latest step. */
+    position: number;
+    at: string;
   };
 }
 

@@ -53,6 +53,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       .addColumn('position', 'bigint', (column) => column.notNull())
       .addColumn('created_at', 'text', (column) => column.notNull())
       .addColumn('updated_at', 'text', (column) => column.notNull())
+      .addColumn('opening_budget', 'text')
       .execute();
     await createIndex('users', ['tenant_id', 'sequence']);
     await createIndex('users', ['tenant_id', 'position']);
@@ -98,6 +99,8 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
         return this.updated(transaction, event);
       case 'tenant-user.deleted.v1':
         return this.deleted(transaction, event);
+      case 'tenant-user.abandoned.v1':
+        return;
       default:
         throw new Error(`${event.type} is not known to ${this.name}`);
     }
@@ -122,6 +125,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       position: Number(event.position),
       created_at: event.at,
       updated_at: event.at,
+      opening_budget: data.opening_budget ? JSON.stringify(data.opening_budget) : null,
     });
     await addTags(transaction, place, { kind: 'team', values: data.teams });
     await addTags(transaction, place, { kind: 'metadata', values: metadata_index });
@@ -221,6 +225,7 @@ const insertUser = prepareStatement((database: Kysely<UserDirectoryTables>, slot
     position: slot('position'),
     created_at: slot('created_at'),
     updated_at: slot('updated_at'),
+    opening_budget: slot('opening_budget'),
   }),
 );
 

@@ -1,7 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
-import { type CanActivate, type ExecutionContext, Inject, Injectable, SetMetadata } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { ApiSecurity } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Clock, invalidInput, isId, notFound, TenantryError } from '#kernel';
 import { Position } from '../http/position.js';
@@ -10,38 +9,7 @@ import { CLOCK, SETTINGS } from '../tokens.js';
 import { hashApiKey, parseApiKey } from './api-key.js';
 import { type Caller, type PlatformAccess, PlatformKeys, type Scope } from './caller.js';
 import { RequestLimits } from './request-limits.js';
-
-interface Requirement {
-  scope: Scope | undefined;
-  /** Another scope that will do as well. */
-  orScope?: Scope | undefined;
-  root: boolean;
-}
-
-const REQUIREMENT = Symbol('access requirement');
-const PUBLIC: Requirement = { scope: undefined, root: false };
-
-/** The route needs a platform key with this scope, or the other one, or `admin`. */
-export const RequireScope = (scope: Scope, orScope?: Scope): MethodDecorator & ClassDecorator =>
-  requirement({ scope, orScope, root: false });
-
-/** The route is the operator's: only the root key may call it. */
-export const RequireRoot = (): MethodDecorator & ClassDecorator =>
-  requirement({ scope: undefined, root: true });
-
-/** The route takes the root key too, beside platform keys with this scope. */
-export const RequireScopeOrRoot = (scope: Scope): MethodDecorator & ClassDecorator =>
-  requirement({ scope, root: true });
-
-/** The route is open to anyone: health, metrics, documents. */
-export const Public = (): MethodDecorator & ClassDecorator => SetMetadata(REQUIREMENT, PUBLIC);
-
-function requirement(value: Requirement): MethodDecorator & ClassDecorator {
-  return (target: object, key?: string | symbol, descriptor?: PropertyDescriptor) => {
-    SetMetadata(REQUIREMENT, value)(target, key as string, descriptor as PropertyDescriptor);
-    ApiSecurity('bearer')(target, key as string, descriptor as PropertyDescriptor);
-  };
-}
+import { PUBLIC, REQUIREMENT, type Requirement } from './requirement.js';
 
 const unauthorized = () => new TenantryError('unauthorized', 'a valid API key is required');
 
@@ -90,10 +58,11 @@ export class AccessGuard implements CanActivate {
     const kind = key === undefined ? undefined : parseApiKey(key)?.kind;
     if (key === undefined || kind === undefined) throw unauthorized();
     const keyHash = hashApiKey(key);
+    const tenantId = requestedTenant(request);
     if (kind === 'root') return this.identifyRoot(keyHash, request.id, needed);
     if (!needed.scope) throw new TenantryError('forbidden', 'the root key is required');
     if (kind === 'user') throw lacksScope(needed.scope);
-    const access = await this.admit(keyHash, requestedTenant(request));
+    const access = await this.admit(keyHash, tenantId);
     if (!access.scopes.some((held) => held === needed.scope || held === needed.orScope || held === 'admin')) {
       throw lacksScope(needed.scope);
     }
@@ -134,6 +103,11 @@ function requestedTenant(request: TenantryRequest): string | undefined {
   if (typeof header !== 'string' || !isId(header.toLowerCase()))
     throw invalidInput('X-Tenant-Id', 'must be a UUID');
   return header.toLowerCase();
+}
+
+/** What a route asks beyond its own scope, for one way of using it. Throws `forbidden`. */
+export function requireScope({ scopes }: PlatformAccess, scope: Scope): void {
+  if (!scopes.includes(scope) && !scopes.includes('admin')) throw lacksScope(scope);
 }
 
 function lacksScope(scope: Scope): TenantryError {

@@ -1,4 +1,4 @@
-import { type Actor, notFound } from '#kernel';
+import { type Actor, type MicroUsd, notFound } from '#kernel';
 
 export const SCOPES = [
   'users:read',
@@ -59,6 +59,31 @@ export abstract class PlatformKeys {
 export interface KnownUser {
   status: 'active' | 'suspended' | 'inactive' | 'archived';
   accountKitId: string;
+  /** RFC 3339 UTC. */
+  createdAt: string;
+  /** The budget that the user has from the start; null for none. */
+  openingBudget: BudgetTerms | null;
+}
+
+export interface BudgetTerms {
+  limit: MicroUsd;
+  period: 'monthly' | 'none';
+}
+
+/** What an account kit lays down for its users. */
+export interface KitTerms {
+  /** The scopes that keys may have; null for any. */
+  keyScopes: string[] | null;
+  rateLimits: { [name: string]: { limit: number; windowSeconds: number } };
+  /** The providers that may be connected; null for any. */
+  allowedProviders: string[] | null;
+  /** What a user starts with who is made now: the kit's, or else the platform's default; null for none. */
+  budget: BudgetTerms | null;
+}
+
+/** Account kits as all services may know them. Look-ups are keyed by (platform, id). */
+export abstract class AccountKitDirectory {
+  abstract find(platformId: string, accountKitId: string): Promise<KitTerms | undefined>;
 }
 
 /** The downstream services' view of the users. Look-ups are keyed by (tenant, id). */

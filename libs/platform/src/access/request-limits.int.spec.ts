@@ -8,9 +8,9 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PlatformModule } from '../platform.module.js';
 import { createApp, startFollowing } from '../serve.js';
 import { loadSettings } from '../settings.js';
-import { RequireScope } from './access.guard.js';
 import { createApiKey, hashApiKey } from './api-key.js';
 import { type PlatformAccess, PlatformKeys } from './caller.js';
+import { RequireScope } from './requirement.js';
 
 const TENANTS = {
   one: '11111111-1111-4111-8111-111111111111',
