@@ -6,6 +6,7 @@ import { SetBudgetHandler } from './commands/set-budget.js';
 import { SpendHandler } from './commands/spend.js';
 import { BudgetsController } from './http/budgets.controller.js';
 import { BUDGETS_CONSUMER, CascadeController, PARTICIPANT } from './policies/cascade.controller.js';
+import { BudgetHoldings } from './policies/holdings.js';
 import { Budgets } from './read-models/budgets.js';
 import { BudgetsProjection } from './read-models/budgets.projection.js';
 
@@ -17,7 +18,7 @@ export const budgetsConsumer: ConsumerOptions = {
 
 @Module({
   controllers: [BudgetsController, CascadeController],
-  providers: [SetBudgetHandler, SpendHandler, Budgets, BudgetsProjection],
+  providers: [SetBudgetHandler, SpendHandler, Budgets, BudgetsProjection, BudgetHoldings],
 })
 export class BudgetsModule {
   constructor(readModels: ReadModels, projection: BudgetsProjection) {

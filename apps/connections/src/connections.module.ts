@@ -7,6 +7,7 @@ import { PutSecretHandler } from './commands/put-secret.js';
 import { SecretNames } from './commands/secret-names.js';
 import { VaultController } from './http/vault.controller.js';
 import { CascadeController } from './policies/cascade.controller.js';
+import { ConnectionHoldings } from './policies/holdings.js';
 import { CONNECTIONS, CONSUMER_GROUP } from './policies/participants.js';
 import { Secrets } from './read-models/secrets.js';
 import { SecretsProjection } from './read-models/secrets.projection.js';
@@ -20,7 +21,14 @@ export const connectionsConsumer: ConsumerOptions = {
 /** The connections of users to other services, and the vault of their secrets. */
 @Module({
   controllers: [VaultController, CascadeController],
-  providers: [PutSecretHandler, DeleteSecretHandler, SecretNames, Secrets, SecretsProjection],
+  providers: [
+    PutSecretHandler,
+    DeleteSecretHandler,
+    SecretNames,
+    Secrets,
+    SecretsProjection,
+    ConnectionHoldings,
+  ],
 })
 export class ConnectionsModule {
   constructor(readModels: ReadModels, secrets: SecretsProjection) {

@@ -8,6 +8,7 @@ import { RotateKeyHandler } from './commands/rotate-key.js';
 import { KeyVerificationController } from './http/key-verification.controller.js';
 import { KeysController } from './http/keys.controller.js';
 import { CascadeController } from './policies/cascade.controller.js';
+import { KeyHoldings } from './policies/holdings.js';
 import { KEYS, PARTICIPANT } from './policies/participant.js';
 import { KeyRegistryProjection } from './read-models/key-registry.projection.js';
 import { KeyUses } from './read-models/key-uses.js';
@@ -35,6 +36,7 @@ export const keysConsumer: ConsumerOptions = {
     KitScopes,
     KeyVerification,
     KeyRegistryProjection,
+    KeyHoldings,
   ],
 })
 export class KeysModule {

@@ -5,10 +5,11 @@ import {
   type Decider,
   type DomainEvent,
   type NewEvent,
-  newId,
   type RecordedEvent,
+  repeatableRequest,
   streamName,
   TenantryError,
+  uniqueId,
 } from '#kernel';
 import { type EventStore, type ExpectedRevision, RevisionConflict } from './event-store.js';
 
@@ -34,12 +35,25 @@ export interface ExecuteOptions {
   expectNew?: boolean;
 }
 
+/** `done` is as of the last event that the repeatable request at hand appended before. */
+interface Read<State> {
+  latest: Aggregate<State>;
+  done?: Aggregate<State> | undefined;
+}
+
 const MAX_ATTEMPTS = 8;
+
+const absent = <State>({ initialState }: { initialState: State }): Aggregate<State> => ({
+  state: initialState,
+  revision: 'no_stream',
+  position: 0n,
+});
 
 /**
  * Runs commands: load → decide → append → evolve. States are cached; with several replicas a stale one shows as
  * a conflict, is caught up from the log and decided again. Commands on one stream wait for each other here, so
- * that only other processes can cause conflicts.
+ * that only other processes can cause conflicts. A repeatable request whose events a stream holds already is not
+ * decided again: it gets the aggregate as of then.
  */
 export class Aggregates {
   private readonly cache: LRUCache<string, Aggregate<unknown>>;
@@ -59,7 +73,29 @@ export class Aggregates {
     id: string,
   ): Promise<Aggregate<State>> {
     const stream = streamName(decider.category, id);
-    return (this.cached<State>(stream) ?? this.catchUp(decider, stream, undefined)) as Aggregate<State>;
+    return this.cached<State>(stream) ?? (await this.catchUp(decider, stream, undefined)).latest;
+  }
+
+  /** As of the log's last word, also where other processes write. */
+  async refresh<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    id: string,
+  ): Promise<Aggregate<State>> {
+    const stream = streamName(decider.category, id);
+    return (await this.catchUp(decider, stream, this.cached<State>(stream))).latest;
+  }
+
+  /** What the state would be after the command, which is refused as `execute` would; nothing is appended. */
+  async preview<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    id: string,
+    command: Command,
+    { ifRevision }: Pick<ExecuteOptions, 'ifRevision'> = {},
+  ): Promise<State> {
+    const known = await this.refresh(decider, id);
+    const events = decider.decide(command, known.state);
+    this.checkRevision(known, ifRevision);
+    return events.reduce((state, event) => decider.evolve(state, event), known.state);
   }
 
   /**
@@ -82,24 +118,33 @@ export class Aggregates {
     command: Command,
     options: ExecuteOptions,
   ): Promise<Aggregate<State>> {
-    let known = this.cached<State>(stream);
-    if (!known && options.expectNew) {
-      known = { state: decider.initialState, revision: 'no_stream', position: 0n };
-    }
-    known ??= await this.catchUp(decider, stream, undefined);
+    let { latest, done } = await this.start(decider, stream, options);
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      if (done) return done;
       // What the command may not see is told by `decide` alone, so it comes before the revision.
-      const events = decider.decide(command, known.state);
-      this.checkRevision(known, options.ifRevision);
-      if (events.length === 0) return known;
+      const events = decider.decide(command, latest.state);
+      this.checkRevision(latest, options.ifRevision);
+      if (events.length === 0) return latest;
       try {
-        return await this.append(decider, stream, known, { events, context: options.context });
+        return await this.append(decider, stream, latest, { events, context: options.context });
       } catch (error) {
         if (!(error instanceof RevisionConflict)) throw error;
-        known = await this.catchUp(decider, stream, known);
+        ({ latest, done } = await this.catchUp(decider, stream, latest));
       }
     }
     throw new TenantryError('conflict', `${decider.category} is being changed too often at the same time`);
+  }
+
+  /** What to decide on; what is known from before is not enough for a request that may have got here already. */
+  private async start<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    stream: string,
+    options: ExecuteOptions,
+  ): Promise<Read<State>> {
+    if (repeatableRequest()?.resumed) return this.catchUp(decider, stream, undefined);
+    const known = this.cached<State>(stream);
+    if (known) return { latest: known };
+    return options.expectNew ? { latest: absent(decider) } : this.catchUp(decider, stream, undefined);
   }
 
   private async append<State, Command, Event extends DomainEvent>(
@@ -112,7 +157,7 @@ export class Aggregates {
     const encoded = await Promise.all(
       decided.events.map((event) =>
         this.codec.encode(
-          { id: newId(), type: event.type, data: event.data, at, metadata: decided.context },
+          { id: uniqueId(), type: event.type, data: event.data, at, metadata: decided.context },
           stream,
         ),
       ),
@@ -129,20 +174,19 @@ export class Aggregates {
     decider: Decider<State, Command, Event>,
     stream: string,
     known: Aggregate<State> | undefined,
-  ): Promise<Aggregate<State>> {
-    let current: Aggregate<State> = known ?? {
-      state: decider.initialState,
-      revision: 'no_stream',
-      position: 0n,
-    };
+  ): Promise<Read<State>> {
+    const request = repeatableRequest();
+    let done: Aggregate<State> | undefined;
+    let current = known ?? absent(decider);
     const from = current.revision === 'no_stream' ? 0 : current.revision + 1;
     for (const stored of await this.store.read(stream, from)) {
       const event = (await this.codec.decode(stored)) as unknown as Event;
       const state = decider.evolve(current.state, event);
       current = { state, revision: stored.revision, position: stored.position };
+      if (request && stored.metadata.causationId === request.id) done = current;
     }
     if (current.revision !== 'no_stream') this.cache.set(stream, current);
-    return current;
+    return { latest: current, done };
   }
 
   private checkRevision(known: Aggregate<unknown>, expected: number | undefined): void {

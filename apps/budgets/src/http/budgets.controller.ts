@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Post, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, Put, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -6,6 +6,7 @@ import { type CommandContext, formatUsd, illegalState, notFound, parseUsd } from
 import {
   CurrentAccess,
   CurrentContext,
+  IdempotentPost,
   PageQuery,
   type PlatformAccess,
   Position,
@@ -71,7 +72,7 @@ export class BudgetsController {
   }
 
   /** Refused with `over_budget` above what remains, however many spend at once. */
-  @Post('spend')
+  @IdempotentPost('spend')
   @RequireScope('budgets:write')
   @OfUser()
   @ApiCreatedResponse({ type: TransactionResource })

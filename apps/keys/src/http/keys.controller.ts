@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -6,6 +6,7 @@ import type { CommandContext } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
+  IdempotentPost,
   IdParam,
   NoQuery,
   PageQuery,
@@ -40,7 +41,7 @@ export class KeysController {
   ) {}
 
   /** The key itself is in this answer only. */
-  @Post()
+  @IdempotentPost()
   @RequireScope('keys:write')
   @ByUser()
   @ApiCreatedResponse({ type: IssuedKeyResource })
@@ -65,7 +66,7 @@ export class KeysController {
    * A new key with the name, scopes and expiry of the old one, which ends after the grace: at once when none is
    * given. 409 for a key that has ended or was rotated before.
    */
-  @Post(':key_id/rotate')
+  @IdempotentPost(':key_id/rotate')
   @RequireScope('keys:write')
   @ByUser()
   @ApiParam({ name: 'key_id', format: 'uuid' })

@@ -62,10 +62,11 @@ export class Access extends PlatformKeys {
     if (!key) return 'unknown';
     const { defaultTenantId, scopes, ...access } = key;
     const { onlyTenantId } = access;
-    const wanted = tenantId ?? onlyTenantId ?? defaultTenantId;
-    if (onlyTenantId !== null && wanted !== onlyTenantId) return 'no_tenant';
-    const [tenant] = await this.findTenant({ id: wanted, platformId: key.platformId });
-    if (!tenant) return 'no_tenant';
+    const { platformId } = key;
+    const [tenant] = await this.findTenant({ id: onlyTenantId ?? tenantId ?? defaultTenantId, platformId });
+    // A key that was issued while its only tenant was being deleted is as good as revoked.
+    if (!tenant) return onlyTenantId === null ? 'no_tenant' : 'unknown';
+    if (tenantId !== undefined && tenantId !== tenant.id) return 'no_tenant';
     return { ...access, scopes: JSON.parse(scopes) as Scope[], tenant };
   }
 
