@@ -1,7 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
-import { LRUCache } from 'lru-cache';
-import { READ_DATABASE } from '#platform';
+import { ProjectionCache, READ_DATABASE } from '#platform';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import { KeyRegistryProjection } from './key-registry.projection.js';
 import type { KeyRow, KeyTables } from './tables.js';
@@ -31,30 +30,19 @@ const findKey = (database: ReadDatabase) =>
  */
 @Injectable()
 export class KnownKeys {
-  private readonly entries = new LRUCache<string, KnownKey>({ max: MAX_ENTRIES });
+  private readonly keys: ProjectionCache<KnownKey>;
   private readonly read: ReturnType<typeof findKey>;
-  private generation = 0;
 
-  constructor(
-    @Inject(READ_DATABASE) database: ReadDatabase,
-    private readonly registry: KeyRegistryProjection,
-  ) {
+  constructor(@Inject(READ_DATABASE) database: ReadDatabase, registry: KeyRegistryProjection) {
     this.read = findKey(database);
+    this.keys = new ProjectionCache([registry], MAX_ENTRIES);
   }
 
-  async find(hash: string): Promise<KnownKey | undefined> {
-    const { generation } = this.registry;
-    if (generation !== this.generation) {
-      this.entries.clear();
-      this.generation = generation;
-    }
-    const known = this.entries.get(hash);
-    if (known) return known;
-    const [row] = await this.read({ hash });
-    const found = row && knownKey(row);
-    // What was read while the registry changed may be out of date already.
-    if (found && generation === this.registry.generation) this.entries.set(hash, found);
-    return found;
+  find(hash: string): Promise<KnownKey | undefined> {
+    return this.keys.get(hash, async () => {
+      const [row] = await this.read({ hash });
+      return row && knownKey(row);
+    });
   }
 }
 

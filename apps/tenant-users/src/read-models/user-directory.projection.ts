@@ -26,8 +26,11 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
   readonly version = 4;
   readonly categories = ['tenantUser'];
   readonly tables = ['users', 'user_tags', 'user_counts', 'departed_users'] as const;
-  /** Another one after the tables were replaced: whatever was read of them before is of no use. */
+  /** Grows with every change, so that what was read before can be told from what would be read now. */
   generation = 0;
+
+  /** Grows when the tables are replaced: whatever was read of them before is of no use. */
+  replacements = 0;
 
   constructor(
     @Inject(Sealer) private readonly sealer: Sealer,
@@ -88,6 +91,10 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
   }
 
   replaced(): void {
+    this.replacements += 1;
+  }
+
+  changed(): void {
     this.generation += 1;
   }
 

@@ -31,7 +31,7 @@ export class UserLists {
     ttl: IDLE_MS,
     ttlAutopurge: true,
   });
-  private generation = 0;
+  private replacements = 0;
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
@@ -82,9 +82,9 @@ export class UserLists {
   }
 
   private indexOf(tenantId: string): UserIndex {
-    const { generation } = this.projection;
-    if (generation !== this.generation) this.indexes.clear();
-    this.generation = generation;
+    const { replacements } = this.projection;
+    if (replacements !== this.replacements) this.indexes.clear();
+    this.replacements = replacements;
     const known = this.indexes.get(tenantId);
     if (known) return known;
     const index = new UserIndex(new IndexedRows(this.database, this.sealer, tenantId));

@@ -6,6 +6,7 @@ import {
   type KnownUser,
   type ListOrder,
   type Page,
+  ProjectionCache,
   pageOf,
   READ_DATABASE,
   UserDirectory,
@@ -14,7 +15,9 @@ import { Sealer } from '#privacy';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import type { OpeningBudget, PersonalData } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
+import { AccessProjection } from './access.projection.js';
 import type { AccessTables, UserDirectoryTables, UserRow } from './tables.js';
+import { UserDirectoryProjection } from './user-directory.projection.js';
 import type { UserFilter } from './user-filter.js';
 import { UserLists } from './user-lists.js';
 import { userResource } from './user-resource.js';
@@ -25,6 +28,8 @@ export interface ListUsers {
   order: ListOrder;
   filter: UserFilter;
 }
+
+const MAX_KNOWN = 50_000;
 
 export type UserPlace = Pick<UserRow, 'id' | 'sequence'>;
 
@@ -57,15 +62,20 @@ const findKnown = (database: ReadDatabase) =>
 export class Users extends UserDirectory {
   private readonly findUser: ReturnType<typeof findUser>;
   private readonly findKnown: ReturnType<typeof findKnown>;
+  /** Verifying keys and metering ask for one each time. */
+  private readonly known: ProjectionCache<KnownUser>;
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
     private readonly lists: UserLists,
+    directory: UserDirectoryProjection,
+    access: AccessProjection,
   ) {
     super();
     this.findUser = findUser(database);
     this.findKnown = findKnown(database);
+    this.known = new ProjectionCache([directory, access], MAX_KNOWN);
   }
 
   async get(tenantId: string, userId: string): Promise<UserResource | undefined> {
@@ -74,8 +84,10 @@ export class Users extends UserDirectory {
   }
 
   async find(tenantId: string, userId: string): Promise<KnownUser | undefined> {
-    const [user] = await this.findKnown({ userId, tenantId });
-    return user && known(user);
+    return this.known.get(`${tenantId}:${userId}`, async () => {
+      const [user] = await this.findKnown({ userId, tenantId });
+      return user && knownUser(user);
+    });
   }
 
   /** Users of the tenant in the order of their creation, whatever the tenant's state. */
@@ -121,7 +133,7 @@ export class Users extends UserDirectory {
 
 type KnownRow = Pick<UserRow, 'status' | 'account_kit_id' | 'created_at' | 'opening_budget'>;
 
-function known({ status, account_kit_id, created_at, opening_budget }: KnownRow): KnownUser {
+function knownUser({ status, account_kit_id, created_at, opening_budget }: KnownRow): KnownUser {
   const terms = opening_budget === null ? null : (JSON.parse(opening_budget) as OpeningBudget);
   const openingBudget = terms && { limit: terms.limit_micro_usd, period: terms.period };
   return { status, accountKitId: account_kit_id, createdAt: created_at, openingBudget };
