@@ -45,6 +45,7 @@ import { Tenants } from './read-models/tenants.js';
 import { UserDirectoryProjection } from './read-models/user-directory.projection.js';
 import { UserFilters } from './read-models/user-filter.js';
 import { UserHistory } from './read-models/user-history.js';
+import { UserLists } from './read-models/user-lists.js';
 import { Users } from './read-models/users.js';
 
 export const tenantUsersConsumer: ConsumerOptions = {
@@ -90,6 +91,7 @@ export const tenantUsersConsumer: ConsumerOptions = {
     AccountKits,
     Users,
     UserFilters,
+    UserLists,
     UserHistory,
     UserDirectoryProjection,
     Deletions,

@@ -48,6 +48,7 @@ export { IdempotentRequests } from './idempotency/idempotent-requests.js';
 export { Cascade, type Close, type Closed } from './operations/cascade.js';
 export { type Holder, Holdings, type Removed } from './operations/holdings.js';
 export { AppLogger } from './operations/logger.js';
+export { type CountsChanges, ProjectionCache } from './operations/projection-cache.js';
 export { type FollowedLog, ReadModels, type RelayedLog } from './operations/read-models.js';
 export { PlatformModule } from './platform.module.js';
 export { closeOnSignal, createApp, describeModule, listen, runToEnd, startFollowing } from './serve.js';

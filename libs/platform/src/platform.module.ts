@@ -8,6 +8,7 @@ import { EmbeddedBus } from '#message-bus';
 import { PersonalDataCodec, Sealer, SqliteKeyStore, type SubjectKeyStore } from '#privacy';
 import { SqliteReadDatabase } from '#projections';
 import { AccessGuard } from './access/access.guard.js';
+import { RequestLimits } from './access/request-limits.js';
 import { Position } from './http/position.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RequestValidation } from './http/validation.js';
@@ -100,6 +101,7 @@ function services(): Provider[] {
     Parts,
     Metrics,
     Position,
+    RequestLimits,
     ProblemFilter,
     { provide: Sealer, useFactory: (keys: SubjectKeyStore) => new Sealer(keys), inject: [KEY_STORE] },
     {

@@ -17,6 +17,11 @@ export interface Settings {
   publicUrl: string | null;
   /** How long a provider of connections may take to answer one request. */
   providerTimeoutMs: number;
+  /** Requests that a platform key may make in one tenant in a window; 0 for any number. */
+  rateLimitRequests: number;
+  rateLimitWindowSeconds: number;
+  /** Authenticated requests in work at once; others wait, and the tenants take turns. */
+  maxConcurrentRequests: number;
 }
 
 /** A setting that is wrong; the message names the variable and the cause, never the value. */
@@ -58,6 +63,21 @@ export function loadSettings(env: NodeJS.ProcessEnv): Settings {
       default: 5_000,
       min: 100,
       max: 60_000,
+    }),
+    rateLimitRequests: readInteger(env, 'TENANTRY_RATE_LIMIT_REQUESTS', {
+      default: 0,
+      min: 0,
+      max: 1_000_000,
+    }),
+    rateLimitWindowSeconds: readInteger(env, 'TENANTRY_RATE_LIMIT_WINDOW_SECONDS', {
+      default: 1,
+      min: 1,
+      max: 86_400,
+    }),
+    maxConcurrentRequests: readInteger(env, 'TENANTRY_MAX_CONCURRENT_REQUESTS', {
+      default: 256,
+      min: 1,
+      max: 100_000,
     }),
   };
 }

@@ -29,7 +29,12 @@ export class UserIds implements OnModuleInit {
 
   /** Names a username without holding it, the same for every spelling in upper and lower case. */
   usernameIndex(tenantId: string, username: string): string {
-    const index = blindIndex(this.uniquenessKey, 'username', tenantId, username.toLowerCase());
+    const index = blindIndex(
+      this.uniquenessKey,
+      'username',
+      tenantId,
+      username.normalize('NFC').toLowerCase(),
+    );
     return index.toString('hex', 0, 16);
   }
 

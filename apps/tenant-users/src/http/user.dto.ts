@@ -119,6 +119,13 @@ export class ListUsersQuery extends PageQuery {
   })
   metadata?: ReadonlyMap<string, string>;
 
+  @TextField({
+    max: 200,
+    example: 'ali',
+    description: 'Users whose label, name, username or email begins so; upper and lower case count as equal.',
+  })
+  q?: string;
+
   @ChoiceField({ of: LIST_ORDERS, description: 'Default: `-created_at`, newest first.' })
   order?: ListOrder;
 }

@@ -18,6 +18,8 @@ export interface UserRow {
   personal: string;
   subject_key: string;
   revision: number;
+  /** Of the latest event. */
+  position: number;
   created_at: string;
   updated_at: string;
   /** JSON of an OpeningBudget. */
@@ -39,6 +41,8 @@ export interface UserDirectoryTables {
   users: UserRow;
   user_tags: UserTag;
   user_counts: { tenant_id: string; total: number };
+  /** Users that are gone, so that whoever follows the rows learns of it. */
+  departed_users: { tenant_id: string; position: number; sequence: number };
 }
 
 /** `sequence` is the position of the event that created a row: the order of lists. */

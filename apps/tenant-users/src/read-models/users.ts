@@ -6,6 +6,7 @@ import {
   type KnownUser,
   type ListOrder,
   type Page,
+  ProjectionCache,
   pageOf,
   READ_DATABASE,
   UserDirectory,
@@ -14,8 +15,11 @@ import { Sealer } from '#privacy';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import type { OpeningBudget, PersonalData } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
+import { AccessProjection } from './access.projection.js';
 import type { AccessTables, UserDirectoryTables, UserRow } from './tables.js';
-import { countMatching, planned, selectPage, type UserFilter, UserFilters } from './user-filter.js';
+import { UserDirectoryProjection } from './user-directory.projection.js';
+import type { UserFilter } from './user-filter.js';
+import { UserLists } from './user-lists.js';
 import { userResource } from './user-resource.js';
 
 export interface ListUsers {
@@ -24,6 +28,8 @@ export interface ListUsers {
   order: ListOrder;
   filter: UserFilter;
 }
+
+const MAX_KNOWN = 50_000;
 
 export type UserPlace = Pick<UserRow, 'id' | 'sequence'>;
 
@@ -56,15 +62,20 @@ const findKnown = (database: ReadDatabase) =>
 export class Users extends UserDirectory {
   private readonly findUser: ReturnType<typeof findUser>;
   private readonly findKnown: ReturnType<typeof findKnown>;
+  /** Verifying keys and metering ask for one each time. */
+  private readonly known: ProjectionCache<KnownUser>;
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
-    private readonly filters: UserFilters,
+    private readonly lists: UserLists,
+    directory: UserDirectoryProjection,
+    access: AccessProjection,
   ) {
     super();
     this.findUser = findUser(database);
     this.findKnown = findKnown(database);
+    this.known = new ProjectionCache([directory, access], MAX_KNOWN);
   }
 
   async get(tenantId: string, userId: string): Promise<UserResource | undefined> {
@@ -73,8 +84,10 @@ export class Users extends UserDirectory {
   }
 
   async find(tenantId: string, userId: string): Promise<KnownUser | undefined> {
-    const [user] = await this.findKnown({ userId, tenantId });
-    return user && known(user);
+    return this.known.get(`${tenantId}:${userId}`, async () => {
+      const [user] = await this.findKnown({ userId, tenantId });
+      return user && knownUser(user);
+    });
   }
 
   /** Users of the tenant in the order of their creation, whatever the tenant's state. */
@@ -97,11 +110,10 @@ export class Users extends UserDirectory {
 
   async list(tenantId: string, { limit, cursor, order, filter }: ListUsers): Promise<Page<UserResource>> {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, order);
-    const wanted = await planned(this.reader(), this.filters.of(tenantId, filter));
-    const found = await selectPage(this.reader(), wanted, { limit: limit + 1, after, order });
+    const { rows: found, total } = await this.lists.find(tenantId, filter, { limit, after, order });
     const { rows, next } = pageOf(found, limit, order);
     const data = await Promise.all(rows.map((row) => this.resource(row)));
-    return { data, next_cursor: next, total: await countMatching(this.reader(), wanted) };
+    return { data, next_cursor: next, total };
   }
 
   private async resource(row: UserRow): Promise<UserResource> {
@@ -121,7 +133,7 @@ export class Users extends UserDirectory {
 
 type KnownRow = Pick<UserRow, 'status' | 'account_kit_id' | 'created_at' | 'opening_budget'>;
 
-function known({ status, account_kit_id, created_at, opening_budget }: KnownRow): KnownUser {
+function knownUser({ status, account_kit_id, created_at, opening_budget }: KnownRow): KnownUser {
   const terms = opening_budget === null ? null : (JSON.parse(opening_budget) as OpeningBudget);
   const openingBudget = terms && { limit: terms.limit_micro_usd, period: terms.period };
   return { status, accountKitId: account_kit_id, createdAt: created_at, openingBudget };

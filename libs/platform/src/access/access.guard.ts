@@ -1,18 +1,23 @@
 import { timingSafeEqual } from 'node:crypto';
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Clock, invalidInput, isId, notFound, TenantryError } from '#kernel';
 import { Position } from '../http/position.js';
 import type { Settings } from '../settings.js';
 import { CLOCK, SETTINGS } from '../tokens.js';
 import { hashApiKey, parseApiKey } from './api-key.js';
 import { type Caller, type PlatformAccess, PlatformKeys, type Scope } from './caller.js';
+import { RequestLimits } from './request-limits.js';
 import { PUBLIC, REQUIREMENT, type Requirement } from './requirement.js';
 
 const unauthorized = () => new TenantryError('unauthorized', 'a valid API key is required');
 
-export type TenantryRequest = FastifyRequest & { caller?: Caller };
+export type TenantryRequest = FastifyRequest & {
+  caller?: Caller;
+  /** Gives up the request's place among those in work; for answers that stay open. */
+  leaveTurn?: () => void;
+};
 
 /** Finds out who is calling and refuses what the key may not do. A route without a requirement is refused. */
 @Injectable()
@@ -23,6 +28,7 @@ export class AccessGuard implements CanActivate {
     private readonly reflector: Reflector,
     private readonly platformKeys: PlatformKeys,
     private readonly position: Position,
+    private readonly limits: RequestLimits,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(SETTINGS) settings: Settings,
   ) {
@@ -40,7 +46,10 @@ export class AccessGuard implements CanActivate {
     if (needed === PUBLIC) return true;
     const request = context.switchToHttp().getRequest<TenantryRequest>();
     request.caller = await this.identify(request, needed);
+    // Before the turn, so that nobody holds a place while it waits for a position far ahead.
     await this.position.awaitMinimum(request.headers['tenantry-min-position']);
+    const { raw } = context.switchToHttp().getResponse<FastifyReply>();
+    request.leaveTurn = await this.limits.takeTurn(request.caller.access?.tenant.id ?? 'root', raw);
     return true;
   }
 
@@ -53,15 +62,25 @@ export class AccessGuard implements CanActivate {
     if (kind === 'root') return this.identifyRoot(keyHash, request.id, needed);
     if (!needed.scope) throw new TenantryError('forbidden', 'the root key is required');
     if (kind === 'user') throw lacksScope(needed.scope);
-    const access = await this.platformKeys.resolve(keyHash, tenantId);
-    if (access === 'unknown') throw unauthorized();
-    if (access === 'no_tenant') throw notFound('tenant');
-    if (access.expiresAt !== null && Date.parse(access.expiresAt) <= this.clock.now().getTime())
-      throw unauthorized();
+    const access = await this.admit(keyHash, tenantId);
     if (!access.scopes.some((held) => held === needed.scope || held === needed.orScope || held === 'admin')) {
       throw lacksScope(needed.scope);
     }
     return { actor: { type: 'platform_key', id: access.keyId }, requestId: request.id, access };
+  }
+
+  /** What the key stands for, and one request of its share. Nobody else can use that up: unknown keys don't count. */
+  private async admit(keyHash: string, tenantId: string | undefined): Promise<PlatformAccess> {
+    const access = await this.platformKeys.resolve(keyHash, tenantId);
+    if (access === 'unknown') throw unauthorized();
+    if (access === 'no_tenant') {
+      await this.limits.count(keyHash, undefined);
+      throw notFound('tenant');
+    }
+    if (access.expiresAt !== null && Date.parse(access.expiresAt) <= this.clock.now().getTime())
+      throw unauthorized();
+    await this.limits.count(keyHash, access.tenant.id);
+    return access;
   }
 
   private identifyRoot(keyHash: string, requestId: string, needed: Requirement): Caller {

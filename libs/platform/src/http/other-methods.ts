@@ -19,8 +19,6 @@ const METHODS: readonly HTTPMethods[] = [
  * Answers what to call when all routes are there.
  */
 export function refuseOtherMethods(fastify: FastifyInstance): () => void {
-  // The method of RFC 9110's safe request with content, which the engine knows but does not route by itself.
-  fastify.addHttpMethod('QUERY');
   const known = new Map<string, Set<HTTPMethods>>();
   fastify.addHook('onRoute', ({ url, method }) => {
     const methods = known.get(url) ?? new Set();
