@@ -12,12 +12,15 @@ const COLUMNS = [
   ["load's CPU", ({ load_cpu }) => `${whole.format(load_cpu * 100)} %`],
 ];
 
-export function table(results) {
+export const table = (results) => align(COLUMNS, results);
+
+/** `columns` are [title, text of a result]; the first is set to the left. */
+export function align(columns, results) {
   const rows = [
-    COLUMNS.map(([title]) => title),
-    ...results.map((row) => COLUMNS.map(([, cell]) => cell(row))),
+    columns.map(([title]) => title),
+    ...results.map((row) => columns.map(([, cell]) => cell(row))),
   ];
-  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const widths = columns.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   const line = ([first, ...rest]) =>
     [first.padEnd(widths[0]), ...rest.map((cell, i) => cell.padStart(widths[i + 1]))].join('  ');
   return rows.map(line).join('\n');

@@ -16,6 +16,7 @@ import { BudgetsController } from './http/budgets.controller.js';
 import { HoldsController } from './http/holds.controller.js';
 import { RateLimitsController } from './http/rate-limits.controller.js';
 import { BUDGETS_CONSUMER, CascadeController, PARTICIPANT } from './policies/cascade.controller.js';
+import { BudgetHoldings } from './policies/holdings.js';
 import { Budgets } from './read-models/budgets.js';
 import { BudgetsProjection } from './read-models/budgets.projection.js';
 import { Holds } from './read-models/holds.js';
@@ -46,6 +47,7 @@ export const budgetsConsumer: ConsumerOptions = {
     Holds,
     RateLimits,
     RateCounters,
+    BudgetHoldings,
   ],
 })
 export class BudgetsModule {

@@ -12,6 +12,7 @@ import { type EventStore } from '#event-store';
 import { newId } from '#kernel';
 import type { MessageBus, MessageContext } from '#message-bus';
 import {
+  AccountKitDirectory,
   createApiKey,
   createApp,
   EVENT_STORE,
@@ -93,8 +94,9 @@ class Collector {
   providers: [
     { provide: PlatformKeys, useClass: KnownKeys },
     { provide: UserDirectory, useClass: KnownUsers },
+    { provide: AccountKitDirectory, useValue: { find: async () => undefined } },
   ],
-  exports: [PlatformKeys, UserDirectory],
+  exports: [PlatformKeys, UserDirectory, AccountKitDirectory],
 })
 class Surroundings {}
 
@@ -267,6 +269,25 @@ describe('the vault over HTTP', () => {
 
   it('given a value that is no text, then the answer says so', async () => {
     expect((await put('a', 5)).json.errors).toEqual([{ field: 'value', message: 'must be a string' }]);
+  });
+
+  it('given a secret that is read, then who read which version is on record before it is answered', async () => {
+    await put('bank', 'first');
+    await put('bank', 'second');
+    const store = app.get<EventStore>(EVENT_STORE);
+    const [made] = await store.read(`vault-${user}`);
+    expect((await get('bank')).status).toBe(200);
+    expect((await get('other')).status).toBe(404);
+    expect((await list()).status).toBe(200);
+    const recorded = (await store.read(`vault-${user}`)).slice(2);
+    expect(recorded).toMatchObject([
+      {
+        type: 'vault.secret-read.v1',
+        data: { name_index: made?.data.name_index, version: 2 },
+        metadata: { actor: { type: 'platform_key', id: accesses.get(hashApiKey(KEY))?.keyId } },
+      },
+    ]);
+    expect(Object.keys(recorded[0]?.data ?? {})).not.toContain('personal');
   });
 
   it.each(['a%20b', '%2F', '%C3%A9', 'a%00'])('given the name %s, then it is refused', async (name) => {

@@ -11,10 +11,12 @@ import { Aggregates } from '#event-store';
 import { newId, systemContext } from '#kernel';
 import type { MessageBus, MessageContext } from '#message-bus';
 import {
+  AccountKitDirectory,
   createApiKey,
   createApp,
   hashApiKey,
   KEY_STORE,
+  type KitTerms,
   type KnownUser,
   loadSettings,
   MESSAGE_BUS,
@@ -37,6 +39,7 @@ const clock = { time: Date.parse('2026-01-15T10:00:00Z'), now: () => new Date(cl
 /** What the other services would know. */
 const platforms = new Map<string, PlatformAccess>();
 const users = new Map<string, KnownUser>();
+const kits = new Map<string, KitTerms>();
 const confirmations: Message<ParticipantConfirmed>[] = [];
 let confirmation = Promise.withResolvers<void>();
 
@@ -66,12 +69,24 @@ class ConfirmationsController {
       useValue: { resolve: async (keyHash: string) => platforms.get(keyHash) ?? 'unknown' },
     },
     { provide: UserDirectory, useClass: KnownUsers },
+    {
+      provide: AccountKitDirectory,
+      useValue: { find: async (platformId: string, id: string) => kits.get(`${platformId}/${id}`) },
+    },
   ],
-  exports: [PlatformKeys, UserDirectory],
+  exports: [PlatformKeys, UserDirectory, AccountKitDirectory],
 })
 class NeighboursModule {}
 
-function newPlatform(platformId = newId()) {
+const OPEN_KIT: KitTerms = { keyScopes: null, rateLimits: {}, allowedProviders: null, budget: null };
+
+function newKit(platformId: string, keyScopes: string[] | null = null): string {
+  const kitId = newId();
+  kits.set(`${platformId}/${kitId}`, { ...OPEN_KIT, keyScopes });
+  return kitId;
+}
+
+function newPlatform(platformId = newId(), onlyTenant = false) {
   const key = createApiKey('plat');
   const tenantId = newId();
   platforms.set(hashApiKey(key), {
@@ -79,7 +94,7 @@ function newPlatform(platformId = newId()) {
     platformId,
     scopes: ['keys:read', 'keys:write', 'keys:verify'],
     expiresAt: null,
-    onlyTenantId: null,
+    onlyTenantId: onlyTenant ? tenantId : null,
     tenant: { id: tenantId, defaultUserId: newId() },
     defaultAccountKitId: newId(),
     defaultRole: 'member',
@@ -87,19 +102,18 @@ function newPlatform(platformId = newId()) {
   return { key, tenantId, platformId };
 }
 
-function newUser(tenantId: string): string {
-  const userId = newId();
-  users.set(`${tenantId}/${userId}`, {
-    status: 'active',
-    accountKitId: newId(),
-    createdAt: '2026-01-01T00:00:00.000Z',
-    openingBudget: null,
-  });
-  return userId;
+function setUser(
+  tenantId: string,
+  userId: string,
+  known: Partial<KnownUser> & Pick<KnownUser, 'accountKitId'>,
+): void {
+  const createdAt = '2026-01-01T00:00:00.000Z';
+  users.set(`${tenantId}/${userId}`, { status: 'active', createdAt, openingBudget: null, ...known });
 }
 
 describe('the keys service', () => {
   const platform = newPlatform();
+  const kitId = newKit(platform.platformId);
   let dataDir: string;
   let app: NestFastifyApplication;
 
@@ -117,13 +131,18 @@ describe('the keys service', () => {
     await rm(dataDir, { recursive: true });
   });
 
+  const newUser = (tenantId = platform.tenantId, accountKitId = kitId): string => {
+    const userId = newId();
+    setUser(tenantId, userId, { accountKitId });
+    return userId;
+  };
   const call = async (method: 'GET' | 'POST' | 'DELETE', url: string, body?: object, key = platform.key) => {
     const headers = { authorization: `Bearer ${key}` };
     const answer = await app.inject({ method, url, headers, ...(body && { payload: body }) });
     return { status: answer.statusCode, body: answer.body === '' ? undefined : answer.json(), answer };
   };
-  const issue = async (userId: string, body: object = {}) =>
-    (await call('POST', `/v1/users/${userId}/keys`, body)).body;
+  const issue = async (userId: string, body: object = {}, by = platform.key) =>
+    (await call('POST', `/v1/users/${userId}/keys`, body, by)).body;
   const verify = async (key: string, scope?: string, by = platform.key) => {
     const { status, body } = await call('POST', '/v1/keys/verify', { key, scope }, by);
     expect(status).toBe(200);
@@ -169,7 +188,7 @@ describe('the keys service', () => {
   };
 
   it('given a user, when a key is issued, then it is shown once, listed and valid', async () => {
-    const userId = newUser(platform.tenantId);
+    const userId = newUser();
     const { status, body, answer } = await call('POST', `/v1/users/${userId}/keys`, {
       name: 'Laptop',
       scopes: ['inference', 'docs:*'],
@@ -197,7 +216,7 @@ describe('the keys service', () => {
   });
 
   it('given several keys, when they are listed, then newest first and page by page', async () => {
-    const userId = newUser(platform.tenantId);
+    const userId = newUser();
     const ids = [];
     for (let count = 0; count < 3; count++) ids.unshift((await issue(userId)).id);
     const first = (await call('GET', `/v1/users/${userId}/keys?limit=2`)).body;
@@ -208,32 +227,39 @@ describe('the keys service', () => {
   });
 
   it('given keys that do not hold, when verified, then the answer says why', async () => {
-    const userId = newUser(platform.tenantId);
+    const userId = newUser();
     const { raw_key: key } = await issue(userId, { scopes: ['inference'] });
     expect(await verify('')).toEqual({ valid: false, code: 'unknown' });
     expect(await verify(`${key}x\0`)).toEqual({ valid: false, code: 'unknown' });
     expect(await verify(createApiKey('user'))).toEqual({ valid: false, code: 'unknown' });
     expect(await verify(platform.key)).toEqual({ valid: false, code: 'unknown' });
     expect(await verify(key, 'other')).toEqual({ valid: false, code: 'insufficient_scope' });
-    users.set(`${platform.tenantId}/${userId}`, {
-      status: 'suspended',
-      accountKitId: newId(),
-      createdAt: '2026-01-01T00:00:00.000Z',
-      openingBudget: null,
-    });
-    expect(await verify(key)).toEqual({ valid: false, code: 'user_inactive' });
+    for (const status of ['suspended', 'inactive', 'archived'] as const) {
+      setUser(platform.tenantId, userId, { accountKitId: kitId, status });
+      expect(await verify(key)).toEqual({ valid: false, code: 'user_inactive' });
+    }
     users.delete(`${platform.tenantId}/${userId}`);
     expect(await verify(key)).toEqual({ valid: false, code: 'revoked' });
   });
 
   it('given a key of another tenant, then it is valid, and of another platform unknown', async () => {
-    const { raw_key: key } = await issue(newUser(platform.tenantId));
+    const { raw_key: key } = await issue(newUser());
     expect(await verify(key, undefined, newPlatform(platform.platformId).key)).toMatchObject({ valid: true });
     expect(await verify(key, undefined, newPlatform().key)).toEqual({ valid: false, code: 'unknown' });
   });
 
+  it('given a key of another tenant, when one that may know of its own tenant only asks, then unknown', async () => {
+    const restricted = newPlatform(platform.platformId, true);
+    const [{ raw_key: foreign }, { raw_key: own }] = await Promise.all([
+      issue(newUser()),
+      issue(newUser(restricted.tenantId), {}, restricted.key),
+    ]);
+    expect(await verify(foreign, undefined, restricted.key)).toEqual({ valid: false, code: 'unknown' });
+    expect(await verify(own, undefined, restricted.key)).toMatchObject({ valid: true });
+  });
+
   it('given a key with an expiry, when the time comes, then it is expired and stays so', async () => {
-    const userId = newUser(platform.tenantId);
+    const userId = newUser();
     const { id, raw_key: key } = await issue(userId, {
       expires_at: new Date(clock.time + 60_000).toISOString(),
     });
@@ -246,7 +272,7 @@ describe('the keys service', () => {
   });
 
   it('given a key, when it is revoked, then at once and for ever, and again without effect', async () => {
-    const userId = newUser(platform.tenantId);
+    const userId = newUser();
     const { id, raw_key: key } = await issue(userId);
     for (const _ of ['once', 'again']) {
       const { status, body, answer } = await call('DELETE', `/v1/users/${userId}/keys/${id}`);
@@ -257,9 +283,91 @@ describe('the keys service', () => {
     expect((await call('GET', `/v1/users/${userId}/keys`)).body.data[0].status).toBe('revoked');
   });
 
+  it('given a key, when it is rotated, then a new one like it holds and the old one does not', async () => {
+    const userId = newUser();
+    const expires_at = new Date(clock.time + 3_600_000).toISOString();
+    const { raw_key: oldKey, ...old } = await issue(userId, { name: 'Mine', scopes: ['a'], expires_at });
+    const { status, body, answer } = await call('POST', `/v1/users/${userId}/keys/${old.id}/rotate`);
+    expect(status).toBe(201);
+    expect(answer.headers['tenantry-position']).toMatch(/^\d+$/);
+    const { raw_key: newKey, ...shown } = body;
+    expect(newKey).not.toBe(oldKey);
+    expect(shown).toEqual({ ...old, id: shown.id, key_prefix: newKey.slice(0, 13) });
+    expect(shown.id).not.toBe(old.id);
+    expect(await verify(newKey, 'a')).toMatchObject({ valid: true, key_id: shown.id });
+    expect(await verify(oldKey)).toEqual({ valid: false, code: 'revoked' });
+    const ended = { ...old, status: 'revoked', expires_at: clock.now().toISOString() };
+    const used = { ...shown, last_used_at: clock.now().toISOString() };
+    expect((await call('GET', `/v1/users/${userId}/keys`)).body.data).toEqual([used, ended]);
+  });
+
+  it('given a grace, when a key is rotated, then the old one holds until its end, and only once', async () => {
+    const userId = newUser();
+    const { id, raw_key: oldKey } = await issue(userId);
+    const path = `/v1/users/${userId}/keys`;
+    const { body: next } = await call('POST', `${path}/${id}/rotate`, { grace_seconds: 600 });
+    const again = await call('POST', `${path}/${id}/rotate`, { grace_seconds: 600 });
+    expect([again.status, again.body.code]).toEqual([409, 'illegal_state']);
+    const end = new Date(clock.time + 600_000).toISOString();
+    expect((await call('GET', path)).body.data[1]).toMatchObject({ id, status: 'active', expires_at: end });
+    clock.time += 599_999;
+    for (const key of [oldKey, next.raw_key]) expect(await verify(key)).toMatchObject({ valid: true });
+    clock.time += 1;
+    expect(await verify(oldKey)).toEqual({ valid: false, code: 'revoked' });
+    expect(await verify(next.raw_key)).toMatchObject({ valid: true, key_id: next.id });
+    expect((await call('GET', path)).body.data[1]).toMatchObject({ status: 'revoked', expires_at: end });
+  });
+
+  it('given a key that has ended, when it is rotated, then 409, and another that is not there, 404', async () => {
+    const userId = newUser();
+    const [revoked, expired] = [
+      await issue(userId),
+      await issue(userId, { expires_at: new Date(clock.time + 1).toISOString() }),
+    ];
+    await call('DELETE', `/v1/users/${userId}/keys/${revoked.id}`);
+    clock.time += 1;
+    const refusal = async (id: string) => {
+      const { status, body } = await call('POST', `/v1/users/${userId}/keys/${id}/rotate`, {});
+      return [status, body.code];
+    };
+    for (const { id } of [revoked, expired]) expect(await refusal(id)).toEqual([409, 'illegal_state']);
+    expect(await refusal(newId())).toEqual([404, 'not_found']);
+    expect(await refusal((await issue(newUser())).id)).toEqual([404, 'not_found']);
+  });
+
+  it.each([-1, 1.5, '1', null, 2_592_001])(
+    'given a grace of %p, then 400 names it',
+    async (grace_seconds) => {
+      const userId = newUser();
+      const { id } = await issue(userId);
+      const { status, body } = await call('POST', `/v1/users/${userId}/keys/${id}/rotate`, { grace_seconds });
+      expect([status, body.errors[0].field]).toEqual([400, 'grace_seconds']);
+    },
+  );
+
+  it('given a kit that names scopes, then keys have those or fewer, and what it takes back ends at once', async () => {
+    const accountKitId = newKit(platform.platformId, ['a', 'b']);
+    const userId = newUser(platform.tenantId, accountKitId);
+    const refused = await call('POST', `/v1/users/${userId}/keys`, { scopes: ['a', 'c'] });
+    expect([refused.status, refused.body.errors[0].field]).toEqual([400, 'scopes']);
+    const [all, none, one] = [
+      await issue(userId),
+      await issue(userId, { scopes: [] }),
+      await issue(userId, { scopes: ['b'] }),
+    ];
+    expect([all.scopes, none.scopes, one.scopes]).toEqual([['a', 'b'], [], ['b']]);
+    kits.set(`${platform.platformId}/${accountKitId}`, { ...OPEN_KIT, keyScopes: ['a', 'c'] });
+    expect(await verify(all.raw_key, 'a')).toMatchObject({ valid: true, scopes: ['a'] });
+    expect(await verify(all.raw_key, 'b')).toEqual({ valid: false, code: 'insufficient_scope' });
+    expect(await verify(all.raw_key, 'c')).toEqual({ valid: false, code: 'insufficient_scope' });
+    expect(await verify(one.raw_key)).toMatchObject({ valid: true, scopes: [] });
+    kits.delete(`${platform.platformId}/${accountKitId}`);
+    expect(await verify(all.raw_key, 'a')).toEqual({ valid: false, code: 'insufficient_scope' });
+  });
+
   it("given somebody else's key or user, then it answers as for one that does not exist", async () => {
-    const mine = newUser(platform.tenantId);
-    const { id } = await issue(newUser(platform.tenantId));
+    const mine = newUser();
+    const { id } = await issue(newUser());
     const foreign = newUser(newPlatform().tenantId);
     const answerTo = async (method: 'GET' | 'POST' | 'DELETE', url: string) => {
       const { status, body } = await call(method, url, method === 'POST' ? {} : undefined);
@@ -272,6 +380,7 @@ describe('the keys service', () => {
     for (const user of [newId(), foreign]) {
       expect(await answerTo('GET', `/v1/users/${user}/keys`)).toEqual(noUser);
       expect(await answerTo('POST', `/v1/users/${user}/keys`)).toEqual(noUser);
+      expect(await answerTo('POST', `/v1/users/${user}/keys/${id}/rotate`)).toEqual(noUser);
       expect(await answerTo('DELETE', `/v1/users/${user}/keys/${id}`)).toEqual(noUser);
     }
   });
@@ -287,7 +396,7 @@ describe('the keys service', () => {
     ['expires_at', { expires_at: '2020-01-01T00:00:00Z' }],
     ['raw_key', { raw_key: 'mine' }],
   ])('given a bad %s, when a key is issued, then 400 names it', async (field, body) => {
-    const refusal = await call('POST', `/v1/users/${newUser(platform.tenantId)}/keys`, body);
+    const refusal = await call('POST', `/v1/users/${newUser()}/keys`, body);
     expect(refusal.status).toBe(400);
     expect(refusal.body).toMatchObject({ code: 'invalid_input', errors: [{ field }] });
   });
@@ -305,7 +414,7 @@ describe('the keys service', () => {
   });
 
   it('given a deleted user, then the keys are gone for ever, and the confirmation can be had again', async () => {
-    const userId = newUser(platform.tenantId);
+    const userId = newUser();
     const keys = [await issue(userId, { name: 'One' }), await issue(userId), await issue(userId)];
     await call('DELETE', `/v1/users/${userId}/keys/${keys[0].id}`);
     const confirmed = await deleteUser(userId);
@@ -326,7 +435,7 @@ describe('the keys service', () => {
   });
 
   it('given a crash after the closing, when the message comes again, then the rest is done', async () => {
-    const userId = newUser(platform.tenantId);
+    const userId = newUser();
     await issue(userId);
     await closeOnly(userId);
     const subjectKey = await subjectKeyOf(userId);
@@ -337,13 +446,13 @@ describe('the keys service', () => {
   });
 
   it('given a user without keys, when deleted, then none can be issued any more', async () => {
-    const userId = newUser(platform.tenantId);
+    const userId = newUser();
     expect((await deleteUser(userId)).data.removed).toEqual({ keys: 0 });
     expect((await call('POST', `/v1/users/${userId}/keys`, {})).status).toBe(404);
   });
 
   it('given all of that, then no file holds a name or a key, and a rebuild changes no row', async () => {
-    const { raw_key } = await issue(newUser(platform.tenantId), { name: 'Very private name' });
+    const { raw_key } = await issue(newUser(), { name: 'Very private name' });
     for (const file of await readdir(dataDir)) {
       const bytes = await readFile(join(dataDir, file));
       expect([file, bytes.includes('Very private name'), bytes.includes(raw_key)]).toEqual([

@@ -4,13 +4,18 @@ import type { ConsumerOptions } from '#message-bus';
 import { ReadModels } from '#platform';
 import { IssueKeyHandler } from './commands/issue-key.js';
 import { RevokeKeyHandler } from './commands/revoke-key.js';
+import { RotateKeyHandler } from './commands/rotate-key.js';
 import { KeyVerificationController } from './http/key-verification.controller.js';
 import { KeysController } from './http/keys.controller.js';
 import { CascadeController } from './policies/cascade.controller.js';
+import { KeyHoldings } from './policies/holdings.js';
 import { KEYS, PARTICIPANT } from './policies/participant.js';
 import { KeyRegistryProjection } from './read-models/key-registry.projection.js';
+import { KeyUses } from './read-models/key-uses.js';
 import { KeyVerification } from './read-models/key-verification.js';
 import { Keys } from './read-models/keys.js';
+import { KitScopes } from './read-models/kit-scopes.js';
+import { KnownKeys } from './read-models/known-keys.js';
 
 export const keysConsumer: ConsumerOptions = {
   group: PARTICIPANT,
@@ -21,7 +26,18 @@ export const keysConsumer: ConsumerOptions = {
 /** The API keys of users. */
 @Module({
   controllers: [KeysController, KeyVerificationController, CascadeController],
-  providers: [IssueKeyHandler, RevokeKeyHandler, Keys, KeyVerification, KeyRegistryProjection],
+  providers: [
+    IssueKeyHandler,
+    RotateKeyHandler,
+    RevokeKeyHandler,
+    Keys,
+    KeyUses,
+    KnownKeys,
+    KitScopes,
+    KeyVerification,
+    KeyRegistryProjection,
+    KeyHoldings,
+  ],
 })
 export class KeysModule {
   constructor(readModels: ReadModels, keyRegistry: KeyRegistryProjection) {

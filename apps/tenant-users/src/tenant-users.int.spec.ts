@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { sql } from 'kysely';
 import { Aggregates, type EventStore, type ExpectedRevision } from '#event-store';
 import { newId, systemContext } from '#kernel';
 import {
@@ -13,11 +14,13 @@ import {
   KEY_STORE,
   loadSettings,
   PlatformModule,
+  READ_DATABASE,
   ReadModels,
   type Settings,
   startFollowing,
 } from '#platform';
 import { PersonalDataCodec, Sealer, type SubjectKeyStore } from '#privacy';
+import type { ReadDatabase } from '#projections';
 import { tenantUser } from './domain/tenant-user.decide.js';
 import { TenantUsersModule, tenantUsersConsumer } from './index.js';
 
@@ -120,6 +123,8 @@ describe('the tenant-users service', () => {
         role: 'owner',
         teams: ['red', 'blue'],
         metadata: { plan: 'pro', n: 1 },
+        first_name: 'Ann',
+        last_name: 'Lee',
       },
       ben: { email: 'ben@example.com', teams: ['red'], metadata: { plan: 'pro', n: 2, on: true } },
       cat: {
@@ -164,8 +169,35 @@ describe('the tenant-users service', () => {
       ['metadata[none]=null', []],
       ['metadata[deep]=pro', []],
       ['metadata[plan]=PRO', []],
+      ['q=ann', ['ann']],
+      ['q=ANN+l', ['ann']],
+      ['q=lee', ['ann']],
+      ['q=example', []],
+      ['q=be&team=red', ['ben']],
+      ['q=be&team=blue', []],
+      ['q=a&email=ann@example.com', ['ann']],
     ])('given users, when listed by "%s", then those that match, and their total', async (query, names) => {
       expect(await listed(query)).toEqual({ names, total: names.length, next: null });
+    });
+
+    it('given a row that was lost, when read models are built anew, then lists have the user again', async () => {
+      const database = app.get<ReadDatabase>(READ_DATABASE);
+      const lost = (await call('POST', '/v1/users', { label: 'Zed' }, by)).body.id;
+      await database.write((transaction) => sql`delete from users where id = ${lost}`.execute(transaction));
+      const later = (await call('POST', '/v1/users', { label: 'Zoe' }, by)).body.id;
+      expect((await listed('q=z')).total).toBe(1);
+      await call('POST', '/v1/projections/user-directory/rebuild', {}, settings.rootKey);
+      const rebuilding = async () =>
+        (await call('GET', '/v1/projections/user-directory/rebuild', undefined, settings.rootKey)).body.state;
+      while ((await rebuilding()) === 'running') await sleep(10);
+      expect((await listed('q=z')).total).toBe(2);
+      for (const id of [lost, later]) await call('DELETE', `/v1/users/${id}`, undefined, by);
+      expect((await listed('q=z')).total).toBe(0);
+    });
+
+    it.each(['q=', `q=${'x'.repeat(201)}`, 'q=%00'])('given "%s", then 400 names q', async (query) => {
+      const { status, body } = await call('GET', `/v1/users?${query}`, undefined, by);
+      expect([status, body.errors[0].field]).toEqual([400, 'q']);
     });
 
     it('given a default kit, when listed by it, then its users; and by another, none', async () => {
@@ -355,7 +387,7 @@ describe('the tenant-users service', () => {
         await call('PATCH', `/v1/users/${id}`, { label: 'Eve', metadata: { a: 1 }, teams: ['red'] });
         await call('DELETE', `/v1/users/${id}`);
         const { state } = await app.get(Aggregates).load(tenantUser, id);
-        if (gone && state.lifecycle !== 'absent') {
+        if (gone && state.lifecycle === 'deleted') {
           await app.get<SubjectKeyStore>(KEY_STORE).destroy([state.subject_key]);
         }
         const { status, body } = await history(id);

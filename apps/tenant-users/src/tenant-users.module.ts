@@ -9,6 +9,7 @@ import { CreatePlatformHandler } from './commands/create-platform.js';
 import { CreateTenantHandler } from './commands/create-tenant.js';
 import { CreateTenantUserHandler } from './commands/create-tenant-user.js';
 import { DeleteAccountKitHandler } from './commands/delete-account-kit.js';
+import { DeleteTenantHandler } from './commands/delete-tenant.js';
 import { DeleteTenantUserHandler } from './commands/delete-tenant-user.js';
 import { IssuePlatformKeyHandler } from './commands/issue-platform-key.js';
 import { RevokePlatformKeyHandler } from './commands/revoke-platform-key.js';
@@ -17,28 +18,34 @@ import { UpdatePlatformHandler } from './commands/update-platform.js';
 import { UpdateTenantHandler } from './commands/update-tenant.js';
 import { UpdateTenantUserHandler } from './commands/update-tenant-user.js';
 import { UserIds } from './commands/user-ids.js';
+import { Usernames } from './commands/usernames.js';
 import { AccountKitsController } from './http/account-kits.controller.js';
 import { PlatformKeysController } from './http/platform-keys.controller.js';
 import { PlatformsController } from './http/platforms.controller.js';
 import { TenantUsersController } from './http/tenant-users.controller.js';
 import { TenantsController } from './http/tenants.controller.js';
+import { UserDeletionsController } from './http/user-deletions.controller.js';
 import { Bootstrap } from './policies/bootstrap.js';
 import { CascadeController } from './policies/cascade.controller.js';
 import { DeletionReminders } from './policies/deletion-reminders.js';
 import { lifecycleMessage, RELAYED_CATEGORIES } from './policies/lifecycle-messages.js';
 import { TENANT_USERS } from './policies/participants.js';
 import { Provisioning } from './policies/provisioning.js';
+import { TenantDeletionProcess } from './policies/tenant-deletion.js';
 import { UserDeletionProcess } from './policies/user-deletion.js';
 import { Access } from './read-models/access.js';
 import { AccessProjection } from './read-models/access.projection.js';
 import { AccountKits } from './read-models/account-kits.js';
+import { DeletionPreviews } from './read-models/deletion-previews.js';
 import { Deletions, DeletionsProjection } from './read-models/deletions.js';
 import { PlatformKeyRegistry } from './read-models/platform-keys.js';
 import { Platforms } from './read-models/platforms.js';
+import { TenantDeletions, TenantDeletionsProjection } from './read-models/tenant-deletions.js';
 import { Tenants } from './read-models/tenants.js';
 import { UserDirectoryProjection } from './read-models/user-directory.projection.js';
 import { UserFilters } from './read-models/user-filter.js';
 import { UserHistory } from './read-models/user-history.js';
+import { UserLists } from './read-models/user-lists.js';
 import { Users } from './read-models/users.js';
 
 export const tenantUsersConsumer: ConsumerOptions = {
@@ -52,6 +59,7 @@ export const tenantUsersConsumer: ConsumerOptions = {
 @Module({
   controllers: [
     TenantUsersController,
+    UserDeletionsController,
     PlatformsController,
     PlatformKeysController,
     TenantsController,
@@ -63,6 +71,7 @@ export const tenantUsersConsumer: ConsumerOptions = {
     UpdatePlatformHandler,
     CreateTenantHandler,
     UpdateTenantHandler,
+    DeleteTenantHandler,
     CreateAccountKitHandler,
     UpdateAccountKitHandler,
     DeleteAccountKitHandler,
@@ -73,6 +82,7 @@ export const tenantUsersConsumer: ConsumerOptions = {
     DeleteTenantUserHandler,
     UserIds,
     BlindIndexes,
+    Usernames,
     Access,
     AccessProjection,
     PlatformKeyRegistry,
@@ -81,11 +91,16 @@ export const tenantUsersConsumer: ConsumerOptions = {
     AccountKits,
     Users,
     UserFilters,
+    UserLists,
     UserHistory,
     UserDirectoryProjection,
     Deletions,
+    DeletionPreviews,
     DeletionsProjection,
     DeletionReminders,
+    TenantDeletions,
+    TenantDeletionsProjection,
+    TenantDeletionProcess,
     Provisioning,
     UserDeletionProcess,
     Bootstrap,
@@ -107,7 +122,9 @@ export class TenantUsersModule implements OnModuleInit {
     readModels.project(modules.get(UserDirectoryProjection));
     readModels.project(modules.get(DeletionsProjection));
     readModels.follow(modules.get(Provisioning));
+    readModels.project(modules.get(TenantDeletionsProjection));
     readModels.follow(modules.get(UserDeletionProcess));
+    readModels.follow(modules.get(TenantDeletionProcess));
     readModels.relay({
       name: 'lifecycle-relay',
       categories: RELAYED_CATEGORIES,

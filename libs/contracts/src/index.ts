@@ -5,6 +5,7 @@ export {
   type ParticipantConfirmed,
   type PlatformCreated,
   type TenantCreated,
+  type TenantDeleted,
   TOPICS,
   type UserCreated,
   type UserDeleted,

@@ -9,6 +9,7 @@ export const TOPICS = {
 export const MESSAGE_TYPES = {
   platformCreated: 'tenantry.platform.created.v1',
   tenantCreated: 'tenantry.tenant.created.v1',
+  tenantDeleted: 'tenantry.tenant.deleted.v1',
   userCreated: 'tenantry.user.created.v1',
   userUpdated: 'tenantry.user.updated.v1',
   userDeleted: 'tenantry.user.deleted.v1',
@@ -47,6 +48,12 @@ export interface TenantCreated {
   platform_id: string;
   tenant_id: string;
   default_user_id: string;
+}
+
+/** The tenant is gone; its users follow one by one, each with a message of its own. */
+export interface TenantDeleted {
+  platform_id: string;
+  tenant_id: string;
 }
 
 export interface UserCreated {

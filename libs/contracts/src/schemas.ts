@@ -38,6 +38,7 @@ export const DATA_SCHEMAS: { readonly [type: string]: JsonSchema } = {
     default_account_kit_id: uuid,
   }),
   [MESSAGE_TYPES.tenantCreated]: record({ ...tenantScope, default_user_id: uuid }),
+  [MESSAGE_TYPES.tenantDeleted]: record(tenantScope),
   [MESSAGE_TYPES.userCreated]: record({
     ...user,
     account_kit_id: uuid,

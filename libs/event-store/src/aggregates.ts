@@ -5,10 +5,11 @@ import {
   type Decider,
   type DomainEvent,
   type NewEvent,
-  newId,
   type RecordedEvent,
+  repeatableRequest,
   streamName,
   TenantryError,
+  uniqueId,
 } from '#kernel';
 import { type EventStore, type ExpectedRevision, RevisionConflict } from './event-store.js';
 
@@ -34,12 +35,30 @@ export interface ExecuteOptions {
   expectNew?: boolean;
 }
 
+/** What a command made of an aggregate, and the events that it appended, in order. */
+export interface Executed<State, Event> extends Aggregate<State> {
+  events: readonly Event[];
+}
+
+/** `done` is as of the last event that the repeatable request at hand appended before. */
+interface Read<State, Event> {
+  latest: Aggregate<State>;
+  done?: Executed<State, Event> | undefined;
+}
+
 const MAX_ATTEMPTS = 8;
+
+const absent = <State>({ initialState }: { initialState: State }): Aggregate<State> => ({
+  state: initialState,
+  revision: 'no_stream',
+  position: 0n,
+});
 
 /**
  * Runs commands: load → decide → append → evolve. States are cached; with several replicas a stale one shows as
  * a conflict, is caught up from the log and decided again. Commands on one stream wait for each other here, so
- * that only other processes can cause conflicts.
+ * that only other processes can cause conflicts. A repeatable request whose events a stream holds already is not
+ * decided again: it gets the aggregate as of then.
  */
 export class Aggregates {
   private readonly cache: LRUCache<string, Aggregate<unknown>>;
@@ -59,7 +78,29 @@ export class Aggregates {
     id: string,
   ): Promise<Aggregate<State>> {
     const stream = streamName(decider.category, id);
-    return (this.cached<State>(stream) ?? this.catchUp(decider, stream, undefined)) as Aggregate<State>;
+    return this.cached<State>(stream) ?? (await this.catchUp(decider, stream, undefined)).latest;
+  }
+
+  /** As of the log's last word, also where other processes write. */
+  async refresh<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    id: string,
+  ): Promise<Aggregate<State>> {
+    const stream = streamName(decider.category, id);
+    return (await this.catchUp(decider, stream, this.cached<State>(stream))).latest;
+  }
+
+  /** What the state would be after the command, which is refused as `execute` would; nothing is appended. */
+  async preview<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    id: string,
+    command: Command,
+    { ifRevision }: Pick<ExecuteOptions, 'ifRevision'> = {},
+  ): Promise<State> {
+    const known = await this.refresh(decider, id);
+    const events = decider.decide(command, known.state);
+    this.checkRevision(known, ifRevision);
+    return events.reduce((state, event) => decider.evolve(state, event), known.state);
   }
 
   /**
@@ -71,7 +112,7 @@ export class Aggregates {
     id: string,
     command: Command,
     options: ExecuteOptions,
-  ): Promise<Aggregate<State>> {
+  ): Promise<Executed<State, Event>> {
     const stream = streamName(decider.category, id);
     return this.inTurn(stream, () => this.run(decider, stream, command, options));
   }
@@ -81,25 +122,34 @@ export class Aggregates {
     stream: string,
     command: Command,
     options: ExecuteOptions,
-  ): Promise<Aggregate<State>> {
-    let known = this.cached<State>(stream);
-    if (!known && options.expectNew) {
-      known = { state: decider.initialState, revision: 'no_stream', position: 0n };
-    }
-    known ??= await this.catchUp(decider, stream, undefined);
+  ): Promise<Executed<State, Event>> {
+    let { latest, done } = await this.start(decider, stream, options);
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      if (done) return done;
       // What the command may not see is told by `decide` alone, so it comes before the revision.
-      const events = decider.decide(command, known.state);
-      this.checkRevision(known, options.ifRevision);
-      if (events.length === 0) return known;
+      const events = decider.decide(command, latest.state);
+      this.checkRevision(latest, options.ifRevision);
+      if (events.length === 0) return { ...latest, events };
       try {
-        return await this.append(decider, stream, known, { events, context: options.context });
+        return await this.append(decider, stream, latest, { events, context: options.context });
       } catch (error) {
         if (!(error instanceof RevisionConflict)) throw error;
-        known = await this.catchUp(decider, stream, known);
+        ({ latest, done } = await this.catchUp(decider, stream, latest));
       }
     }
     throw new TenantryError('conflict', `${decider.category} is being changed too often at the same time`);
+  }
+
+  /** What to decide on; what is known from before is not enough for a request that may have got here already. */
+  private async start<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    stream: string,
+    options: ExecuteOptions,
+  ): Promise<Read<State, Event>> {
+    if (repeatableRequest()?.resumed) return this.catchUp(decider, stream, undefined);
+    const known = this.cached<State>(stream);
+    if (known) return { latest: known };
+    return options.expectNew ? { latest: absent(decider) } : this.catchUp(decider, stream, undefined);
   }
 
   private async append<State, Command, Event extends DomainEvent>(
@@ -107,12 +157,12 @@ export class Aggregates {
     stream: string,
     known: Aggregate<State>,
     decided: { events: Event[]; context: CommandContext },
-  ): Promise<Aggregate<State>> {
+  ): Promise<Executed<State, Event>> {
     const at = this.clock.now().toISOString();
     const encoded = await Promise.all(
       decided.events.map((event) =>
         this.codec.encode(
-          { id: newId(), type: event.type, data: event.data, at, metadata: decided.context },
+          { id: uniqueId(), type: event.type, data: event.data, at, metadata: decided.context },
           stream,
         ),
       ),
@@ -121,7 +171,7 @@ export class Aggregates {
     const state = decided.events.reduce((current, event) => decider.evolve(current, event), known.state);
     const next = { state, revision, position };
     this.cache.set(stream, next);
-    return next;
+    return { ...next, events: decided.events };
   }
 
   /** Folds what the log holds beyond `known`. */
@@ -129,20 +179,23 @@ export class Aggregates {
     decider: Decider<State, Command, Event>,
     stream: string,
     known: Aggregate<State> | undefined,
-  ): Promise<Aggregate<State>> {
-    let current: Aggregate<State> = known ?? {
-      state: decider.initialState,
-      revision: 'no_stream',
-      position: 0n,
-    };
+  ): Promise<Read<State, Event>> {
+    const request = repeatableRequest();
+    const own: Event[] = [];
+    let done: Executed<State, Event> | undefined;
+    let current = known ?? absent(decider);
     const from = current.revision === 'no_stream' ? 0 : current.revision + 1;
     for (const stored of await this.store.read(stream, from)) {
       const event = (await this.codec.decode(stored)) as unknown as Event;
       const state = decider.evolve(current.state, event);
       current = { state, revision: stored.revision, position: stored.position };
+      if (request && stored.metadata.causationId === request.id) {
+        own.push(event);
+        done = { ...current, events: own };
+      }
     }
     if (current.revision !== 'no_stream') this.cache.set(stream, current);
-    return current;
+    return { latest: current, done };
   }
 
   private checkRevision(known: Aggregate<unknown>, expected: number | undefined): void {

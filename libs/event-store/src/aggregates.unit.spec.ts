@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { type Decider, type DomainEvent, illegalState, notFound, systemClock } from '#kernel';
+import { type Decider, type DomainEvent, illegalState, notFound, runRepeatably, systemClock } from '#kernel';
 import { InMemoryEventStore } from '#testing';
 import { Aggregates, type EventCodec } from './aggregates.js';
 
@@ -88,5 +88,63 @@ describe('a required revision', () => {
   it('given what the command may not see, then it is not found, whatever the revision', async () => {
     await add(one, 1);
     await expect(add(one, 1, -1, { ifRevision: 7 })).rejects.toMatchObject({ code: 'not_found' });
+  });
+});
+
+describe('a preview', () => {
+  const preview = (by: number, limit = 100, options = {}) =>
+    one.preview(counter, 'a', { by, limit }, options);
+
+  it('given another writer, then it tells the state after the command, and nothing is appended', async () => {
+    await add(one, 1);
+    await add(other, 5);
+    expect(await preview(3)).toBe(9);
+    expect((await one.load(counter, 'a')).state).toBe(6);
+    expect(await store.read('counter-a')).toHaveLength(2);
+  });
+
+  it('given what the command would be refused for, then the preview is too', async () => {
+    await add(one, 1);
+    await expect(preview(100)).rejects.toMatchObject({ code: 'illegal_state' });
+    await expect(preview(1, 100, { ifRevision: 7 })).rejects.toMatchObject({ code: 'revision_mismatch' });
+    await expect(preview(1, -1, { ifRevision: 7 })).rejects.toMatchObject({ code: 'not_found' });
+  });
+});
+
+describe('a repeatable request', () => {
+  const request = (resumed: boolean) => ({
+    id: 'request-1',
+    startedAt: 0,
+    resumed,
+    draw: (length: number) => new Uint8Array(length),
+  });
+  const own = { context: { ...context, causationId: 'request-1' } };
+  const addAs = (aggregates: Aggregates, { by = 5, resumed = true } = {}) =>
+    runRepeatably(request(resumed), () => add(aggregates, by, 10, own));
+
+  it('given that it did its work before, when it resumes, then it gets the aggregate as of then', async () => {
+    await addAs(one, { resumed: false });
+    await add(one, 4);
+    // 5 more would be refused by now.
+    const first = { state: 5, revision: 0, events: [{ type: 'counter.counted.v1', data: { by: 5 } }] };
+    expect(await addAs(one)).toMatchObject(first);
+    expect(await addAs(other)).toMatchObject(first);
+    expect(await store.read('counter-a')).toHaveLength(2);
+  });
+
+  it('given that it did nothing before, when it resumes, then it is decided', async () => {
+    await add(one, 4);
+    expect(await addAs(one)).toMatchObject({ state: 9, revision: 1 });
+  });
+
+  it('given that another process does the same request at once, then one of them appends', async () => {
+    await add(one, 1);
+    await add(other, 0);
+    const answers = await Promise.all([addAs(one, { resumed: false }), addAs(other, { resumed: false })]);
+    expect(answers).toMatchObject([
+      { state: 6, revision: 1 },
+      { state: 6, revision: 1 },
+    ]);
+    expect(await store.read('counter-a')).toHaveLength(2);
   });
 });

@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'idempotency_conflict'
   | 'revision_mismatch'
   | 'payload_too_large'
+  | 'method_not_allowed'
   | 'rate_limited'
   | 'projection_behind';
 

@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { v7, validate } from 'uuid';
+import { repeatableRequest } from './repeatable-request.js';
 
 /** Random bytes are drawn for some hundreds of ids at once: a draw costs more than all the rest of an id. */
 const pool = new Uint8Array(16 * 256);
@@ -15,7 +16,13 @@ function rng(): Uint8Array {
 }
 
 /** A UUID of version 7 (RFC 9562): ordered by time to the millisecond. */
-export const newId = (): string => v7({ rng });
+export const uniqueId = (): string => v7({ rng });
+
+/** The same for what callers see: in a repeatable request it is the same each time. */
+export function newId(): string {
+  const request = repeatableRequest();
+  return request ? v7({ msecs: request.startedAt, random: request.draw(16) }) : uniqueId();
+}
 
 /** A UUID of version 8 (RFC 9562) cut from the first 16 bytes of a digest. */
 export function derivedId(digest: Uint8Array): string {

@@ -25,5 +25,11 @@ export {
   streamId,
   streamName,
 } from './event.js';
-export { derivedId, isId, newId } from './ids.js';
+export { derivedId, isId, newId, uniqueId } from './ids.js';
 export { formatUsd, type MicroUsd, parseUsd } from './money.js';
+export {
+  drawBytes,
+  type RepeatableRequest,
+  repeatableRequest,
+  runRepeatably,
+} from './repeatable-request.js';

@@ -1,4 +1,4 @@
-export { RequireRoot, RequireScope, RequireScopeOrRoot } from './access/access.guard.js';
+export { requireScope } from './access/access.guard.js';
 export { apiKeyPrefix, createApiKey, hashApiKey, parseApiKey } from './access/api-key.js';
 export {
   AccountKitDirectory,
@@ -12,7 +12,8 @@ export {
   type Scope,
   UserDirectory,
 } from './access/caller.js';
-export { ifMatch } from './http/conditional.js';
+export { Public, RequireRoot, RequireScope, RequireScopeOrRoot } from './access/requirement.js';
+export { ifMatch, TakesIfMatch } from './http/conditional.js';
 export {
   BooleanField,
   ChoiceField,
@@ -23,6 +24,7 @@ export {
   PhoneField,
   QueryMapField,
   RateLimitsField,
+  RevisionField,
   TextField,
   TextListField,
   TimeField,
@@ -41,10 +43,22 @@ export {
 export { CurrentAccess, CurrentCaller, CurrentContext, IdParam, UserId } from './http/params.js';
 export { Position } from './http/position.js';
 export { ConvertedBy, Nested, TOO_LARGE } from './http/validation.js';
+export { IdempotentPost } from './idempotency/idempotent-post.js';
+export { IdempotentRequests } from './idempotency/idempotent-requests.js';
 export { Cascade, type Close, type Closed } from './operations/cascade.js';
+export { type Holder, Holdings, type Removed } from './operations/holdings.js';
 export { AppLogger } from './operations/logger.js';
+export { type CountsChanges, ProjectionCache } from './operations/projection-cache.js';
 export { type FollowedLog, ReadModels, type RelayedLog } from './operations/read-models.js';
 export { PlatformModule } from './platform.module.js';
 export { closeOnSignal, createApp, describeModule, listen, runToEnd, startFollowing } from './serve.js';
 export { InvalidSetting, loadSettings, type Settings, secretFile } from './settings.js';
-export { CLOCK, EVENT_STORE, KEY_STORE, MESSAGE_BUS, READ_DATABASE, SETTINGS } from './tokens.js';
+export {
+  CLOCK,
+  DURABLE_DATABASE,
+  EVENT_STORE,
+  KEY_STORE,
+  MESSAGE_BUS,
+  READ_DATABASE,
+  SETTINGS,
+} from './tokens.js';

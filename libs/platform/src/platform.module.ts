@@ -8,19 +8,30 @@ import { EmbeddedBus } from '#message-bus';
 import { PersonalDataCodec, Sealer, SqliteKeyStore, type SubjectKeyStore } from '#privacy';
 import { SqliteReadDatabase } from '#projections';
 import { AccessGuard } from './access/access.guard.js';
+import { RequestLimits } from './access/request-limits.js';
 import { Position } from './http/position.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RequestValidation } from './http/validation.js';
+import { IdempotentRequests } from './idempotency/idempotent-requests.js';
 import { Cascade } from './operations/cascade.js';
 import { Consumers } from './operations/consumers.js';
 import { HealthController } from './operations/health.controller.js';
+import { Holdings } from './operations/holdings.js';
 import { AppLogger } from './operations/logger.js';
 import { Metrics, MetricsController } from './operations/metrics.js';
 import { Parts } from './operations/parts.js';
 import { ProjectionsController } from './operations/projections.controller.js';
 import { ReadModels } from './operations/read-models.js';
 import { InvalidSetting, type Settings } from './settings.js';
-import { CLOCK, EVENT_STORE, KEY_STORE, MESSAGE_BUS, READ_DATABASE, SETTINGS } from './tokens.js';
+import {
+  CLOCK,
+  DURABLE_DATABASE,
+  EVENT_STORE,
+  KEY_STORE,
+  MESSAGE_BUS,
+  READ_DATABASE,
+  SETTINGS,
+} from './tokens.js';
 
 /** What every service stands on, on the embedded engines. */
 @Module({})
@@ -50,6 +61,10 @@ function engines(settings: Settings, clock: Clock): Provider[] {
     { provide: SETTINGS, useValue: settings },
     { provide: CLOCK, useValue: clock },
     { provide: EVENT_STORE, useFactory: () => SqliteEventStore.open(file(settings, 'log.db')) },
+    {
+      provide: DURABLE_DATABASE,
+      useFactory: () => SqliteReadDatabase.open(file(settings, 'requests.db'), { durable: true }),
+    },
     { provide: READ_DATABASE, useFactory: () => SqliteReadDatabase.open(file(settings, 'read.db')) },
     {
       provide: MESSAGE_BUS,
@@ -79,11 +94,14 @@ function services(): Provider[] {
   return [
     AppLogger,
     Cascade,
+    Holdings,
+    IdempotentRequests,
     ReadModels,
     Consumers,
     Parts,
     Metrics,
     Position,
+    RequestLimits,
     ProblemFilter,
     { provide: Sealer, useFactory: (keys: SubjectKeyStore) => new Sealer(keys), inject: [KEY_STORE] },
     {

@@ -6,10 +6,12 @@ import { inspect } from 'node:util';
 import { type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { isTenantryError } from '#kernel';
 import { type ConsumerOptions, connectConsumer, type MessageBus } from '#message-bus';
 import { takeJsonBodies } from './http/json-body.js';
+import { describeApi } from './http/openapi.js';
+import { refuseOtherMethods } from './http/other-methods.js';
 import { sendBadUrl } from './http/problem.filter.js';
 import { Consumers } from './operations/consumers.js';
 import { AppLogger } from './operations/logger.js';
@@ -56,12 +58,14 @@ export async function createApp(
   });
   app.useLogger(app.get(AppLogger));
   installHooks(app);
+  const routesAreThere = refuseOtherMethods(app.getHttpAdapter().getInstance());
   SwaggerModule.setup('docs', app, () => describeApi(app), {
     jsonDocumentUrl: 'openapi.json',
     yamlDocumentUrl: 'openapi.yaml',
     customSiteTitle: 'Tenantry API',
   });
   await app.init();
+  routesAreThere();
   const bus = app.get<MessageBus>(MESSAGE_BUS);
   for (const options of consumers) {
     const server = bus.consumer(options);
@@ -96,22 +100,7 @@ export async function listen(app: NestFastifyApplication, { port, host }: Settin
   }
 }
 
-/** The OpenAPI document, generated from the code. */
-export function describeApi(app: NestFastifyApplication): OpenAPIObject {
-  const config = new DocumentBuilder()
-    .setTitle('Tenantry')
-    .setDescription(
-      'Holds the end-users of your customers, what each may use, and a provable end when one is deleted.',
-    )
-    .setVersion('1')
-    .addSecurity('bearer', { type: 'http', scheme: 'bearer' })
-    .build();
-  return SwaggerModule.createDocument(app, config, {
-    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
-  });
-}
-
-/** The same from the modules alone: nothing is opened and nothing runs. */
+/** The OpenAPI document from the modules alone: nothing is opened and nothing runs. */
 export async function describeModule(module: Type | object): Promise<OpenAPIObject> {
   const options = { preview: true, logger: false, abortOnError: false } as const;
   const app = await NestFactory.create<NestFastifyApplication>(module as Type, adapter(), options);

@@ -28,7 +28,14 @@ describe('settings', () => {
     ['PORT', 'abc'],
     ['PORT', '65536'],
     ['PORT', '-1'],
+    ['TENANTRY_RATE_LIMIT_REQUESTS', '-1'],
+    ['TENANTRY_RATE_LIMIT_WINDOW_SECONDS', '-2'],
+    ['TENANTRY_MAX_CONCURRENT_REQUESTS', '-2'],
     ['LOG_LEVEL', 'loud'],
+    ['TENANTRY_PUBLIC_URL', 'tenantry.example.com'],
+    ['TENANTRY_PUBLIC_URL', 'ftp://tenantry.example.com'],
+    ['TENANTRY_PUBLIC_URL', 'https://user:secret@tenantry.example.com'],
+    ['TENANTRY_PROVIDER_TIMEOUT_MS', '99'],
     ['TENANTRY_MASTER_KEY', 'c2hvcnQ='],
     ['TENANTRY_ROOT_KEY', 'secret'],
     ['TENANTRY_ROOT_KEY', createApiKey('plat')],
@@ -38,6 +45,14 @@ describe('settings', () => {
   ])('given a wrong %s, refuses by its name without repeating the value', (variable, value) => {
     expect(() => load({ [variable]: value })).toThrow(InvalidSetting);
     expect(() => load({ [variable]: value })).toThrow(new RegExp(`^${variable}: (?!.*${value})`));
+  });
+
+  it('given a public URL, takes it without the slash at its end', () => {
+    expect(load({}).publicUrl).toBeNull();
+    expect(load({ TENANTRY_PUBLIC_URL: 'https://tenantry.example.com/' })).toMatchObject({
+      publicUrl: 'https://tenantry.example.com',
+      providerTimeoutMs: 5_000,
+    });
   });
 
   it('given a data dir that is a file, refuses', () => {

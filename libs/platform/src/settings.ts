@@ -13,6 +13,15 @@ export interface Settings {
   rootKey: string;
   /** How long a write waits for its own projection before it answers with its position alone. */
   readYourWritesTimeoutMs: number;
+  /** Where browsers reach this service, without a slash at the end; null for the address it listens on. */
+  publicUrl: string | null;
+  /** How long a provider of connections may take to answer one request. */
+  providerTimeoutMs: number;
+  /** Requests that a platform key may make in one tenant in a window; 0 for any number. */
+  rateLimitRequests: number;
+  rateLimitWindowSeconds: number;
+  /** Authenticated requests in work at once; others wait, and the tenants take turns. */
+  maxConcurrentRequests: number;
 }
 
 /** A setting that is wrong; the message names the variable and the cause, never the value. */
@@ -49,6 +58,27 @@ export function loadSettings(env: NodeJS.ProcessEnv): Settings {
       min: 0,
       max: 60_000,
     }),
+    publicUrl: readPublicUrl(env),
+    providerTimeoutMs: readInteger(env, 'TENANTRY_PROVIDER_TIMEOUT_MS', {
+      default: 5_000,
+      min: 100,
+      max: 60_000,
+    }),
+    rateLimitRequests: readInteger(env, 'TENANTRY_RATE_LIMIT_REQUESTS', {
+      default: 0,
+      min: 0,
+      max: 1_000_000,
+    }),
+    rateLimitWindowSeconds: readInteger(env, 'TENANTRY_RATE_LIMIT_WINDOW_SECONDS', {
+      default: 1,
+      min: 1,
+      max: 86_400,
+    }),
+    maxConcurrentRequests: readInteger(env, 'TENANTRY_MAX_CONCURRENT_REQUESTS', {
+      default: 256,
+      min: 1,
+      max: 100_000,
+    }),
   };
 }
 
@@ -75,6 +105,17 @@ function readInteger(
     throw new InvalidSetting(variable, `must be a whole number from ${range.min} to ${range.max}`);
   }
   return value;
+}
+
+function readPublicUrl(env: NodeJS.ProcessEnv): string | null {
+  const text = env.TENANTRY_PUBLIC_URL;
+  if (!text) return null;
+  const url = URL.parse(text);
+  const isPlain = url && url.username + url.password + url.search + url.hash === '';
+  if (!isPlain || !/^https?:$/.test(url.protocol)) {
+    throw new InvalidSetting('TENANTRY_PUBLIC_URL', 'must be an http or https URL without a query');
+  }
+  return url.href.replace(/\/$/, '');
 }
 
 function readLogLevel(env: NodeJS.ProcessEnv): Settings['logLevel'] {

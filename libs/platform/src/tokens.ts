@@ -2,6 +2,8 @@
 export const SETTINGS = Symbol('Settings');
 export const CLOCK = Symbol('Clock');
 export const EVENT_STORE = Symbol('EventStore');
+/** What can't be rebuilt from the log and is no key: a ReadDatabase that loses nothing. */
+export const DURABLE_DATABASE = Symbol('durable ReadDatabase');
 export const READ_DATABASE = Symbol('ReadDatabase');
 export const MESSAGE_BUS = Symbol('MessageBus');
 export const KEY_STORE = Symbol('SubjectKeyStore');

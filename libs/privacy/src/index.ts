@@ -1,3 +1,4 @@
+export { decrypt, encrypt, IV_BYTES } from './aes-gcm.js';
 export { blindIndex } from './blind-index.js';
 export { PersonalDataCodec } from './personal-data-codec.js';
 export { Sealer } from './sealer.js';

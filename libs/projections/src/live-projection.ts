@@ -92,6 +92,7 @@ export class LiveProjection {
         (batch) => this.#onBatch(batch),
       );
     }
+    this.projection.replaced?.();
     this.projection.changed?.();
     this.#advance(position);
   }

@@ -27,6 +27,8 @@ export interface Projection<Schema> {
   apply(transaction: Kysely<Schema>, event: RecordedEvent): Promise<void>;
   /** Called when readers see other rows than before, and before anyone waiting for them: the time to drop caches. */
   changed?(): void;
+  /** Called before `changed` where a rebuild's tables took the place of those that readers saw, and at the start. */
+  replaced?(): void;
 }
 
 /** A projection whose schema is no longer of interest; every `Projection<...>` is one. */

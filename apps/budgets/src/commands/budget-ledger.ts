@@ -4,15 +4,7 @@ import type { Clock, CommandContext, MicroUsd } from '#kernel';
 import { type BudgetTerms, CLOCK, KEY_STORE } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
 import { budget } from '../domain/budget.decide.js';
-import type {
-  BudgetCommand,
-  BudgetEvent,
-  BudgetState,
-  ChangeCommand,
-  Described,
-  Entry,
-  Opening,
-} from '../domain/budget.js';
+import type { BudgetEvent, BudgetState, ChangeCommand, Described, Entry, Opening } from '../domain/budget.js';
 
 /** Whose budget it is, and what it opens with where it is not open yet. */
 export interface BudgetOwner {
@@ -71,17 +63,7 @@ export class BudgetLedger {
     const opening = openingOf(owner, subject_key);
     const at = this.clock.now().toISOString();
     const whole = { ...command, platform_id, tenant_id, subject_key, at, ...(opening && { opening }) };
-    let events: readonly BudgetEvent[] = [];
-    const observed = {
-      ...budget,
-      decide(given: BudgetCommand, state: BudgetState) {
-        const decided = budget.decide(given, state);
-        events = decided;
-        return decided;
-      },
-    };
-    const { state, position } = await this.aggregates.execute(observed, userId, whole, { context });
-    return { state, events, position };
+    return this.aggregates.execute(budget, userId, whole, { context });
   }
 
   /** The same for commands that always add a row, which is their last. */

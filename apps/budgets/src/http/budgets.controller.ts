@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Post, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, Put, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -6,6 +6,7 @@ import { type CommandContext, notFound, parseUsd, TenantryError } from '#kernel'
 import {
   CurrentAccess,
   CurrentContext,
+  IdempotentPost,
   NoQuery,
   PageQuery,
   type PlatformAccess,
@@ -80,7 +81,7 @@ export class BudgetsController {
   }
 
   /** Refused with `over_budget` above what remains, however many spend at once. */
-  @Post('spend')
+  @IdempotentPost('spend')
   @RequireScope('budgets:write')
   @OfUser()
   @ApiCreatedResponse({ type: TransactionResource })
@@ -98,7 +99,7 @@ export class BudgetsController {
   }
 
   /** Adds to what remains. It is used where the limit does not reach; what is left of it outlives the period. */
-  @Post('credit')
+  @IdempotentPost('credit')
   @RequireScope('budgets:write')
   @OfUser()
   @ApiCreatedResponse({ type: TransactionResource })

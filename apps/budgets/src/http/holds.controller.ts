@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, HttpCode, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, HttpCode, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -6,6 +6,7 @@ import { type CommandContext, formatUsd, parseUsd } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
+  IdempotentPost,
   IdParam,
   NoQuery,
   type PlatformAccess,
@@ -33,7 +34,7 @@ export class HoldsController {
   ) {}
 
   /** Sets an amount aside for a spend to come. Refused with `over_budget` above what remains. */
-  @Post()
+  @IdempotentPost()
   @RequireScope('budgets:write')
   @OfUser()
   @ApiCreatedResponse({ type: HoldResource })
@@ -62,7 +63,7 @@ export class HoldsController {
   }
 
   /** Spends an amount in place of the hold, once. `illegal_state` where it was settled, released or has expired. */
-  @Post(':hold_id/settle')
+  @IdempotentPost(':hold_id/settle')
   @RequireScope('budgets:write')
   @OfUser()
   @ApiParam({ name: 'hold_id', format: 'uuid' })

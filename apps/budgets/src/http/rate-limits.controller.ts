@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -6,6 +6,7 @@ import { type CommandContext, notFound } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
+  IdempotentPost,
   NoQuery,
   type PlatformAccess,
   Position,
@@ -94,7 +95,7 @@ export class RateLimitsController {
    * Uses up some of a limit. It is a sliding window: no span of its length sees more than the limit, however many
    * ask at once. The counters live in memory, so that they start at zero after a restart.
    */
-  @Post(':name/consume')
+  @IdempotentPost(':name/consume')
   @HttpCode(200)
   @RequireScope('budgets:write')
   @OfUser()

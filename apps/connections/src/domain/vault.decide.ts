@@ -4,6 +4,7 @@ import type {
   PutSecret,
   SecretDeleted,
   SecretPut,
+  SecretRead,
   VaultClosed,
   VaultCommand,
   VaultEvent,
@@ -24,7 +25,8 @@ export const vault: Decider<VaultState, VaultCommand, VaultEvent> = {
     if (command.kind === 'close') return state.lifecycle === 'closed' ? [] : [close(command, state)];
     // The user is gone, and so is whoever asks in their name.
     if (state.lifecycle === 'closed') throw notFound('user');
-    return command.kind === 'put' ? [put(command, state)] : [remove(command.name_index, state)];
+    if (command.kind === 'put') return [put(command, state)];
+    return [command.kind === 'read' ? read(command.name_index, state) : remove(command.name_index, state)];
   },
 
   evolve(state, event) {
@@ -34,6 +36,8 @@ export const vault: Decider<VaultState, VaultCommand, VaultEvent> = {
         const versions = new Map(versionsOf(state)).set(name_index, version);
         return { lifecycle: 'open', platform_id, tenant_id, subject_key, versions };
       }
+      case 'vault.secret-read.v1':
+        return state;
       case 'vault.secret-deleted.v1': {
         if (state.lifecycle !== 'open') throw new Error(`${event.type} on a vault that is not open`);
         const versions = new Map(state.versions);
@@ -54,6 +58,13 @@ function put({ kind: _, ...data }: PutSecret, state: VaultState): SecretPut {
   }
   const subject_key = state.lifecycle === 'open' ? state.subject_key : data.subject_key;
   return { type: 'vault.secret-put.v1', data: { ...data, version, subject_key } };
+}
+
+function read(name_index: string, state: VaultState): SecretRead {
+  const version = versionsOf(state).get(name_index);
+  if (state.lifecycle !== 'open' || version === undefined) throw notFound('secret');
+  const { platform_id, tenant_id } = state;
+  return { type: 'vault.secret-read.v1', data: { platform_id, tenant_id, name_index, version } };
 }
 
 function remove(name_index: string, state: VaultState): SecretDeleted {

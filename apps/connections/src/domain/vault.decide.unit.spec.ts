@@ -26,6 +26,7 @@ const wasDeleted = (name_index: string): SecretDeleted => ({
   type: 'vault.secret-deleted.v1',
   data: { ...SCOPE, name_index },
 });
+const read = (name_index: string) => ({ kind: 'read' as const, tenant_id: 'tenant', name_index });
 const close = { kind: 'close' as const, ...SCOPE };
 const wasClosed = (secrets: number, subject_key: string | null = '17'): VaultClosed => ({
   type: 'vault.closed.v1',
@@ -33,6 +34,23 @@ const wasClosed = (secrets: number, subject_key: string | null = '17'): VaultClo
 });
 const full = Array.from({ length: MAX_SECRETS }, (_, index) => wasPut(`name-${index}`));
 const fold = (events: readonly VaultEvent[]) => events.reduce(vault.evolve, vault.initialState);
+
+describe('reading a secret', () => {
+  it('given the secret, then the version that is read is on record', () => {
+    given(vault, [wasPut('one'), wasPut('one', 2)])
+      .when(read('one'))
+      .then([{ type: 'vault.secret-read.v1', data: { ...SCOPE, name_index: 'one', version: 2 } }]);
+  });
+
+  it.each([
+    ['no vault', []],
+    ['another secret', [wasPut('two')]],
+    ['the secret was deleted', [wasPut('one'), wasDeleted('one')]],
+    ['the vault is closed', [wasPut('one'), wasClosed(1)]],
+  ])('given %s, then there is nothing to read', (_, past) => {
+    given(vault, past).when(read('one')).thenRefused('not_found');
+  });
+});
 
 describe('putting a secret', () => {
   it('given no vault, then it is the first version, under the subject key that came with it', () => {
@@ -156,6 +174,7 @@ describe('the state of a vault', () => {
     const open = fold([stored('vault.secret-put.v1')]);
     const index = 'n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg';
     expect(open).toMatchObject({ subject_key: '17', versions: new Map([[index, 1]]) });
+    expect(vault.evolve(open, stored('vault.secret-read.v1'))).toEqual(open);
     expect(vault.evolve(open, stored('vault.secret-deleted.v1'))).toMatchObject({ versions: new Map() });
     expect(vault.evolve(open, stored('vault.closed.v1'))).toEqual({
       lifecycle: 'closed',
@@ -170,6 +189,7 @@ describe('the state of a vault', () => {
   const command: fc.Arbitrary<VaultCommand> = fc.oneof(
     { weight: 12, arbitrary: name.map((it) => put(it)) },
     { weight: 8, arbitrary: name.map(remove) },
+    { weight: 4, arbitrary: name.map(read) },
     { weight: 1, arbitrary: fc.constant(close) },
   );
 
@@ -183,7 +203,7 @@ describe('the state of a vault', () => {
             events.push(...vault.decide(one, fold(events)));
           } catch (error) {
             const isClosed = events.at(-1)?.type === 'vault.closed.v1';
-            const isMissing = one.kind === 'delete' && !model.has(one.name_index);
+            const isMissing = (one.kind === 'delete' || one.kind === 'read') && !model.has(one.name_index);
             expect(isTenantryError(error) && (isClosed || isMissing)).toBe(true);
             continue;
           }

@@ -24,6 +24,16 @@ export type SecretPut = DomainEvent<
 
 export type SecretDeleted = DomainEvent<'vault.secret-deleted.v1', Scope & { name_index: string }>;
 
+/** Somebody was given the value: on record before they have it. */
+export type SecretRead = DomainEvent<
+  'vault.secret-read.v1',
+  Scope & {
+    name_index: string;
+    /** The version that was the current one. */
+    version: number;
+  }
+>;
+
 export type VaultClosed = DomainEvent<
   'vault.closed.v1',
   Scope & {
@@ -33,7 +43,7 @@ export type VaultClosed = DomainEvent<
   }
 >;
 
-export type VaultEvent = SecretPut | SecretDeleted | VaultClosed;
+export type VaultEvent = SecretPut | SecretRead | SecretDeleted | VaultClosed;
 
 /** Holds no secret and no name, since states stay in memory. */
 export interface OpenVault extends Scope {
@@ -53,5 +63,5 @@ export type PutSecret = { kind: 'put' } & Omit<SecretPut['data'], 'version' | 'p
 
 export type VaultCommand =
   | PutSecret
-  | { kind: 'delete'; tenant_id: string; name_index: string }
+  | { kind: 'read' | 'delete'; tenant_id: string; name_index: string }
   | ({ kind: 'close' } & Scope);

@@ -14,7 +14,7 @@ import {
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type CommandContext, notFound } from '#kernel';
+import type { CommandContext } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
@@ -28,6 +28,7 @@ import {
 } from '#platform';
 import { DeleteSecret } from '../commands/delete-secret.js';
 import { PutSecret } from '../commands/put-secret.js';
+import { ReadSecret } from '../commands/read-secret.js';
 import { Secrets, type VaultOwner } from '../read-models/secrets.js';
 import { SECRETS } from '../read-models/secrets.projection.js';
 import { SECRET_NAME, SecretNamePipe } from './secret-name.js';
@@ -89,6 +90,7 @@ export class VaultController {
     return this.secrets.list(await this.owner(access, userId), page);
   }
 
+  /** Each reading is on record in the log before the value is answered. */
   @Get(':name')
   @RequireScope('vault:read')
   @Header('cache-control', 'no-store')
@@ -98,10 +100,10 @@ export class VaultController {
     @UserId() userId: string,
     @Param('name', SecretNamePipe) name: string,
     @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
   ): Promise<SecretResource> {
-    const secret = await this.secrets.get(await this.owner(access, userId), name);
-    if (!secret) throw notFound('secret');
-    return secret;
+    const owner = await this.owner(access, userId);
+    return this.commands.execute(new ReadSecret({ ...owner, name }, context));
   }
 
   @Delete(':name')

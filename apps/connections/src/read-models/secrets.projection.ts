@@ -38,6 +38,8 @@ export class SecretsProjection implements Projection<VaultTables> {
     switch (event.type) {
       case 'vault.secret-put.v1':
         return this.put(transaction, event);
+      case 'vault.secret-read.v1':
+        return;
       case 'vault.secret-deleted.v1':
         return this.deleted(transaction, event);
       case 'vault.closed.v1':

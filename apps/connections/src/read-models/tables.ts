@@ -1,3 +1,5 @@
+import type { ProviderKind } from '../domain/provider.js';
+
 export interface SecretRow {
   user_id: string;
   /** HMAC of (user, name). */
@@ -14,4 +16,40 @@ export interface SecretRow {
 
 export interface VaultTables {
   secrets: SecretRow;
+}
+
+export interface ProviderRow {
+  id: string;
+  platform_id: string;
+  name: string;
+  sequence: number;
+  /** JSON: all but the secret, and whether there is one. */
+  settings: string;
+  created_at: string;
+  updated_at: string;
+}
+
+/** Holds no token, not even a sealed one. */
+export interface ConnectionRow {
+  id: string;
+  user_id: string;
+  tenant_id: string;
+  sequence: number;
+  provider: string;
+  kind: ProviderKind;
+  status: 'pending' | 'active' | 'needs_reconnect' | 'failed';
+  reason: string | null;
+  /** JSON. */
+  scopes: string;
+  /** JSON. */
+  mcp: string | null;
+  /** Of the consent that is awaited. */
+  expires_at: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface ConnectionTables {
+  providers: ProviderRow;
+  connections: ConnectionRow;
 }

@@ -21,6 +21,8 @@ export interface IssuedKey {
   /** Known here and to the caller only. */
   rawKey: string;
   prefix: string;
+  name: string;
+  scopes: string[];
   issuedAt: string;
   expiresAt: string | null;
   position: bigint;
@@ -72,6 +74,8 @@ export class IssueKeyHandler implements ICommandHandler<IssueKey> {
       id: issued.key_id,
       rawKey,
       prefix: issued.key_prefix,
+      name: key.name,
+      scopes: key.scopes,
       issuedAt: issued.issued_at,
       expiresAt: issued.expires_at,
       position,

@@ -2,11 +2,20 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { given } from '#testing';
 import { keyring, MAX_LIVE_KEYS } from './keyring.decide.js';
-import type { IssueKey, KeyIssued, KeyRevoked, KeyringClosed, KeyringEvent } from './keyring.js';
+import type {
+  IssueKey,
+  KeyIssued,
+  KeyRevoked,
+  KeyRotated,
+  KeyringClosed,
+  KeyringEvent,
+  RotateKey,
+} from './keyring.js';
 
 const SCOPE = { platform_id: 'platform', tenant_id: 'tenant' };
 const BEFORE = '2026-01-15T09:00:00.000Z';
 const NOW = '2026-01-15T10:00:00.000Z';
+const SOON = '2026-01-15T10:10:00.000Z';
 const LATER = '2026-01-15T11:00:00.000Z';
 
 const issue = (key_id: string, changes: Partial<IssueKey> = {}): IssueKey => ({
@@ -30,6 +39,20 @@ const revoke = (key_id: string, at = NOW) => ({ kind: 'revoke' as const, tenant_
 const revoked = (key_id: string): KeyRevoked => ({
   type: 'keyring.key-revoked.v1',
   data: { ...SCOPE, key_id },
+});
+const NEW = { key_id: 'new', key_hash: 'hash of new', key_prefix: 'tnt_user_9xYz' };
+const rotate = (key_id: string, changes: Partial<RotateKey> = {}): RotateKey => ({
+  kind: 'rotate',
+  tenant_id: 'tenant',
+  key_id,
+  at: NOW,
+  grace_seconds: 0,
+  replacement: NEW,
+  ...changes,
+});
+const rotated = (key_id: string, ends_at = NOW, rotated_at = NOW): KeyRotated => ({
+  type: 'keyring.key-rotated.v1',
+  data: { ...SCOPE, key_id, replaced_by: 'new', rotated_at, ends_at },
 });
 const close = (at = NOW) => ({ kind: 'close' as const, ...SCOPE, at });
 const closed = (keys: number, subject_key: string | null = '17'): KeyringClosed => ({
@@ -119,6 +142,73 @@ describe('revoking a key', () => {
   });
 });
 
+describe('rotating a key', () => {
+  const past = [issued('one', { issued_at: BEFORE, expires_at: LATER, scopes: ['a', 'b'] })];
+  const replaced = issued('new', { ...NEW, scopes: ['a', 'b'], expires_at: LATER });
+
+  it('given a live key, then one like it is issued and the old one ends at once', () => {
+    given(keyring, past)
+      .when(rotate('one'))
+      .then([rotated('one'), replaced]);
+  });
+
+  it('given a grace, then the old one ends after it', () => {
+    given(keyring, past)
+      .when(rotate('one', { grace_seconds: 600 }))
+      .then([rotated('one', SOON), replaced]);
+  });
+
+  it('given a key in its grace, then it is not rotated again, until its end revoked, and after it not known', () => {
+    const inGrace = [...past, rotated('one', SOON), replaced];
+    given(keyring, inGrace).when(rotate('one')).thenRefused('illegal_state');
+    given(keyring, inGrace)
+      .when(revoke('one'))
+      .then([revoked('one')]);
+    given(keyring, inGrace)
+      .when(rotate('one', { at: SOON }))
+      .thenRefused('not_found');
+    given(keyring, inGrace).when(revoke('one', SOON)).thenRefused('not_found');
+    given(keyring, inGrace)
+      .when(close(SOON))
+      .then([closed(1)]);
+  });
+
+  it('given a key rotated without grace, when the clock is set back, then it is not known all the same', () => {
+    given(keyring, [...past, rotated('one'), replaced])
+      .when(revoke('one', BEFORE))
+      .thenRefused('not_found');
+  });
+
+  it('given no such key or one that has ended, then it is not known', () => {
+    given(keyring, []).when(rotate('one')).thenRefused('not_found');
+    given(keyring, past).when(rotate('two')).thenRefused('not_found');
+    given(keyring, past)
+      .when(rotate('one', { at: LATER }))
+      .thenRefused('not_found');
+    given(keyring, [...past, revoked('one')])
+      .when(rotate('one'))
+      .thenRefused('not_found');
+  });
+
+  it('given as many live keys as there may be, then it is rotated without grace only', () => {
+    given(keyring, many(MAX_LIVE_KEYS))
+      .when(rotate('key-0', { grace_seconds: 1 }))
+      .thenRefused('illegal_state');
+    given(keyring, many(MAX_LIVE_KEYS))
+      .when(rotate('key-0'))
+      .then([rotated('key-0'), issued('new', NEW)]);
+  });
+
+  it('given a keyring of another tenant or a closed one, then it is refused', () => {
+    given(keyring, past)
+      .when(rotate('one', { tenant_id: 'other' }))
+      .thenRefused('not_found');
+    given(keyring, [...past, closed(1)])
+      .when(rotate('one'))
+      .thenRefused('not_found');
+  });
+});
+
 describe('closing a keyring', () => {
   it('given live, revoked and expired keys, then it counts the live ones', () => {
     const past = [issued('one'), issued('two'), issued('three', { expires_at: LATER }), revoked('two')];
@@ -152,16 +242,33 @@ describe('closing a keyring', () => {
 describe('the state of a keyring', () => {
   const fold = (events: readonly KeyringEvent[]) => events.reduce(keyring.evolve, keyring.initialState);
 
-  it('given keys that have ended, when one more is issued, then only live ones are held', () => {
-    const past = [...many(50, { issued_at: BEFORE, expires_at: NOW }), issued('two'), revoked('two')];
-    expect(fold([...past, issued('three')])).toMatchObject({ keys: new Map([['three', null]]) });
+  const keysOf = (state: ReturnType<typeof fold>) =>
+    state.lifecycle === 'open' ? [...state.keys.keys()] : [];
+  const A_DAY_AGO = '2026-01-14T10:00:00.000Z';
+
+  it('given keys that have ended, when one more is issued, then only live ones and those of the last day are held', () => {
+    const past = [
+      ...many(50, { issued_at: A_DAY_AGO, expires_at: A_DAY_AGO }),
+      issued('ended', { issued_at: A_DAY_AGO, expires_at: BEFORE }),
+      issued('two'),
+      revoked('two'),
+    ];
+    expect(keysOf(fold([...past, issued('three')]))).toEqual(['ended', 'three']);
+  });
+
+  it('given a key that has expired, when the clock is set back after another was issued, then it can be revoked', () => {
+    given(keyring, [issued('one', { expires_at: NOW }), issued('two')])
+      .when(revoke('one', BEFORE))
+      .then([revoked('one')]);
   });
 
   it('given an event, when it is applied, then the state before is as it was', () => {
     const before = fold([issued('one')]);
-    keyring.evolve(before, issued('two'));
-    keyring.evolve(before, revoked('one'));
-    expect(before).toMatchObject({ keys: new Map([['one', null]]) });
+    const copy = structuredClone(before);
+    for (const event of [issued('two'), rotated('one', SOON), rotated('one'), revoked('one')]) {
+      keyring.evolve(before, event);
+    }
+    expect(before).toEqual(copy);
   });
 
   it('given each stored version of each event, when it is loaded, then the keyring is what it tells', () => {
@@ -170,6 +277,12 @@ describe('the state of a keyring', () => {
     const open = fold([stored('keyring.key-issued.v1')]);
     expect(open).toMatchObject({ lifecycle: 'open', subject_key: '17', keys: { size: 1 } });
     expect(keyring.evolve(open, stored('keyring.key-revoked.v1'))).toMatchObject({ keys: { size: 0 } });
+    const old = { name: 'Key', scopes: ['inference'], expires_at: '2026-02-15T10:00:00.000Z' };
+    expect(keyring.evolve(open, stored('keyring.key-rotated.v1'))).toMatchObject({
+      keys: new Map([
+        ['0198c0de-0000-7000-8000-000000000011', { ...old, ends_at: '2026-01-16T10:10:00.000Z' }],
+      ]),
+    });
     expect(keyring.evolve(open, stored('keyring.closed.v1'))).toEqual({
       lifecycle: 'closed',
       platform_id: '0198c0de-0000-7000-8000-000000000001',

@@ -18,6 +18,6 @@ export class KeyVerificationController {
     @Body() { key, scope }: VerifyKeyBody,
     @CurrentAccess() access: PlatformAccess,
   ): Promise<Verification> {
-    return this.verification.verify(access.platformId, key, scope);
+    return this.verification.verify(access, key, scope);
   }
 }

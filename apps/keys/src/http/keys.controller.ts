@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -6,6 +6,7 @@ import type { CommandContext } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
+  IdempotentPost,
   IdParam,
   NoQuery,
   PageQuery,
@@ -15,11 +16,13 @@ import {
   UserDirectory,
   UserId,
 } from '#platform';
-import { IssueKey } from '../commands/issue-key.js';
+import { type IssuedKey, IssueKey } from '../commands/issue-key.js';
 import { RevokeKey } from '../commands/revoke-key.js';
+import { RotateKey } from '../commands/rotate-key.js';
 import { KEY_REGISTRY } from '../read-models/key-registry.projection.js';
 import { type KeyOwner, Keys } from '../read-models/keys.js';
-import { IssuedKeyResource, IssueKeyBody, KeyPage } from './key.dto.js';
+import { KitScopes } from '../read-models/kit-scopes.js';
+import { IssuedKeyResource, IssueKeyBody, KeyPage, RotateKeyBody } from './key.dto.js';
 
 const DEFAULT_NAME = 'Key';
 
@@ -33,11 +36,12 @@ export class KeysController {
     private readonly commands: CommandBus,
     private readonly keys: Keys,
     private readonly users: UserDirectory,
+    private readonly kitScopes: KitScopes,
     private readonly position: Position,
   ) {}
 
   /** The key itself is in this answer only. */
-  @Post()
+  @IdempotentPost()
   @RequireScope('keys:write')
   @ByUser()
   @ApiCreatedResponse({ type: IssuedKeyResource })
@@ -48,23 +52,37 @@ export class KeysController {
     @CurrentContext() context: CommandContext,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<IssuedKeyResource> {
-    const owner = await this.owner(access, userId);
-    const { name = DEFAULT_NAME, scopes = [], expires_at = null } = body;
-    const wanted = { ...owner, platformId: access.platformId, name, scopes, expiresAt: expires_at };
+    const { platformId, tenant } = access;
+    const { accountKitId } = await this.users.require(tenant.id, userId);
+    const scopes = await this.kitScopes.granted({ platformId, accountKitId }, body.scopes);
+    const { name = DEFAULT_NAME, expires_at: expiresAt = null } = body;
+    const wanted = { platformId, tenantId: tenant.id, userId, name, scopes, expiresAt };
     const issued = await this.commands.execute(new IssueKey(wanted, context));
     await this.position.settle(reply, issued.position, KEY_REGISTRY);
-    return {
-      id: issued.id,
-      user_id: userId,
-      name,
-      key_prefix: issued.prefix,
-      scopes,
-      status: 'active',
-      created_at: issued.issuedAt,
-      expires_at: issued.expiresAt,
-      last_used_at: null,
-      raw_key: issued.rawKey,
-    };
+    return shown(userId, issued);
+  }
+
+  /**
+   * A new key with the name, scopes and expiry of the old one, which ends after the grace: at once when none is
+   * given. 409 for a key that has ended or was rotated before.
+   */
+  @IdempotentPost(':key_id/rotate')
+  @RequireScope('keys:write')
+  @ByUser()
+  @ApiParam({ name: 'key_id', format: 'uuid' })
+  @ApiCreatedResponse({ type: IssuedKeyResource })
+  async rotate(
+    @UserId() userId: string,
+    @IdParam('key_id') keyId: string,
+    @Body() { grace_seconds: graceSeconds = 0 }: RotateKeyBody,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<IssuedKeyResource> {
+    const owner = await this.owner(access, userId);
+    const rotated = await this.commands.execute(new RotateKey({ ...owner, keyId, graceSeconds }, context));
+    await this.position.settle(reply, rotated.position, KEY_REGISTRY);
+    return shown(userId, rotated);
   }
 
   @Get()
@@ -106,3 +124,16 @@ export class KeysController {
     return { tenantId, userId };
   }
 }
+
+const shown = (userId: string, key: IssuedKey): IssuedKeyResource => ({
+  id: key.id,
+  user_id: userId,
+  name: key.name,
+  key_prefix: key.prefix,
+  scopes: key.scopes,
+  status: 'active',
+  created_at: key.issuedAt,
+  expires_at: key.expiresAt,
+  last_used_at: null,
+  raw_key: key.rawKey,
+});

@@ -3,7 +3,9 @@ import { type Clock, notFound, streamName } from '#kernel';
 import { CLOCK, decodeCursor, type Page, pageOf, READ_DATABASE } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
+import { endOf } from '../domain/keyring.decide.js';
 import type { KeyResource } from '../http/key.dto.js';
+import { KeyUses } from './key-uses.js';
 import type { KeyRow, KeyTables } from './tables.js';
 
 /** Whose keys: each look-up is keyed by both. */
@@ -12,12 +14,15 @@ export interface KeyOwner {
   userId: string;
 }
 
+type ListedKey = KeyRow & { last_used_at: string | null };
+
 /** Reads the keys of users, never the keys themselves. */
 @Injectable()
 export class Keys {
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
+    private readonly uses: KeyUses,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -28,7 +33,9 @@ export class Keys {
   ): Promise<Page<KeyResource>> {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
     const found = await this.keysOf(owner)
-      .selectAll()
+      .leftJoin('key_uses', 'key_uses.key_id', 'keys.id')
+      .selectAll('keys')
+      .select('last_used_at')
       .where('sequence', '<', before)
       .orderBy('sequence', 'desc')
       .limit(limit + 1)
@@ -45,7 +52,7 @@ export class Keys {
   /** Whether it is a key of this user that was revoked or has expired. */
   async hasEnded({ keyId, ...owner }: KeyOwner & { keyId: string }, now: string): Promise<boolean> {
     const row = await this.keysOf(owner)
-      .select(['revoked', 'expires_at'])
+      .select(['revoked', 'expires_at', 'ends_at'])
       .where('id', '=', keyId)
       .executeTakeFirst();
     return row !== undefined && statusOf(row, now) !== 'active';
@@ -56,13 +63,13 @@ export class Keys {
     return this.database
       .reader<KeyTables>()
       .selectFrom('keys')
-      .where('user_id', '=', userId)
-      .where('tenant_id', '=', tenantId)
+      .where('keys.user_id', '=', userId)
+      .where('keys.tenant_id', '=', tenantId)
       .where('personal', 'is not', null);
   }
 
-  private async resource(row: KeyRow, now: string): Promise<KeyResource> {
-    const { id, user_id, key_prefix, scopes, created_at, expires_at } = row;
+  private async resource(row: ListedKey, now: string): Promise<KeyResource> {
+    const { id, user_id, key_prefix, scopes, created_at } = row;
     const personal = row.personal && (await this.sealer.open(row.personal, streamName('keyring', user_id)));
     // The key of a name is destroyed only after its user was deleted.
     if (!personal) throw notFound('user');
@@ -74,14 +81,19 @@ export class Keys {
       scopes: JSON.parse(scopes) as string[],
       status: statusOf(row, now),
       created_at,
-      expires_at,
-      last_used_at: null,
+      expires_at: endOf(row),
+      last_used_at: this.uses.latest(id, row.last_used_at),
     };
   }
 }
 
-/** Times compare as texts: all are in one form. */
-export function statusOf(row: Pick<KeyRow, 'revoked' | 'expires_at'>, now: string): KeyResource['status'] {
+/** Times compare as texts: all are in one form. A key that outlives its grace was ended, as by revoking it. */
+export function statusOf(
+  row: Pick<KeyRow, 'revoked' | 'expires_at' | 'ends_at'>,
+  now: string,
+): KeyResource['status'] {
   if (row.revoked === 1) return 'revoked';
-  return row.expires_at !== null && row.expires_at <= now ? 'expired' : 'active';
+  const end = endOf(row);
+  if (end === null || end > now) return 'active';
+  return end === row.expires_at ? 'expired' : 'revoked';
 }

@@ -15,8 +15,18 @@ export interface KeyRow {
   revoked: number;
   created_at: string;
   expires_at: string | null;
+  /** When the grace of a rotated key is over; null for one that was not rotated. */
+  ends_at: string | null;
+}
+
+/** When a key was last valid. It is no part of the log, and so of no projection. */
+export interface KeyUseRow {
+  key_id: string;
+  user_id: string;
+  last_used_at: string;
 }
 
 export interface KeyTables {
   keys: KeyRow;
+  key_uses: KeyUseRow;
 }

@@ -1,6 +1,7 @@
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
 import { type CommandContext, newId } from '#kernel';
+import { createApiKey } from '#platform';
 import { type PlatformSettings, platform } from '../domain/platform.js';
 import { Provisioning } from '../policies/provisioning.js';
 import { IssuePlatformKey } from './issue-platform-key.js';
@@ -39,6 +40,12 @@ export class CreatePlatformHandler implements ICommandHandler<CreatePlatform> {
 
   async execute({ platform: wanted, context }: CreatePlatform): Promise<CreatedPlatform> {
     const id = wanted.fixed?.id ?? newId();
+    const defaults = {
+      default_tenant_id: newId(),
+      default_user_id: newId(),
+      default_account_kit_id: newId(),
+    };
+    const fixed = wanted.fixed ?? { keyId: newId(), rawKey: createApiKey('plat') };
     const scope = { ...context, platformId: id };
     const known = await this.aggregates.load(platform, id);
     const { state } =
@@ -47,14 +54,7 @@ export class CreatePlatformHandler implements ICommandHandler<CreatePlatform> {
         : await this.aggregates.execute(
             platform,
             id,
-            {
-              kind: 'create',
-              name: wanted.name,
-              settings: wanted.settings,
-              default_tenant_id: newId(),
-              default_user_id: newId(),
-              default_account_kit_id: newId(),
-            },
+            { kind: 'create', name: wanted.name, settings: wanted.settings, ...defaults },
             { context: scope, expectNew: true },
           );
     if (state.lifecycle !== 'alive') throw new Error('a created platform is in another state');
@@ -65,7 +65,7 @@ export class CreatePlatformHandler implements ICommandHandler<CreatePlatform> {
       scopes: ['admin' as const],
       tenantId: null,
       expiresAt: null,
-      ...(wanted.fixed && { fixed: wanted.fixed }),
+      fixed,
     };
     const { id: keyId, ...issued } = await this.commands.execute(new IssuePlatformKey(key, scope));
     return { id, keyId, ...issued };

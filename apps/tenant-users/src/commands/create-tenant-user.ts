@@ -1,13 +1,16 @@
 import { Inject } from '@nestjs/common';
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import { type CommandContext, isTenantryError, newId } from '#kernel';
+import { type CommandContext, isTenantryError, newId, notFound } from '#kernel';
 import { type BudgetTerms, KEY_STORE } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
+import { tenant } from '../domain/tenant.js';
 import { tenantUser } from '../domain/tenant-user.decide.js';
-import type { CreateUser, PersonalData, Standing } from '../domain/tenant-user.js';
+import type { CreateUser, PersonalData, Standing, UsernameClaim } from '../domain/tenant-user.js';
 import { BlindIndexes } from './blind-indexes.js';
+import { DeleteTenantUser } from './delete-tenant-user.js';
 import { UserIds } from './user-ids.js';
+import { Usernames } from './usernames.js';
 
 export interface NewUser {
   /** Given only for a tenant's default user; else derived from the external_id, or made. */
@@ -21,6 +24,12 @@ export interface NewUser {
   personal: PersonalData;
   /** Answer the living user of this external_id instead of refusing. */
   returnExisting?: boolean;
+}
+
+/** What stands for the values that are unique in the tenant. */
+interface NewUserIndexes {
+  externalId: string | null;
+  username: string | null;
 }
 
 export interface CreatedUser {
@@ -45,25 +54,62 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
   constructor(
     private readonly aggregates: Aggregates,
     private readonly userIds: UserIds,
+    private readonly usernames: Usernames,
     private readonly blindIndexes: BlindIndexes,
+    private readonly commands: CommandBus,
     @Inject(KEY_STORE) private readonly keys: SubjectKeyStore,
   ) {}
 
-  /** Throws `duplicate_record` with the existing user's id when the external_id is taken and not to be returned. */
+  /**
+   * Throws `duplicate_record` with the existing user's id when the username is taken, or the external_id and not to
+   * be returned.
+   */
   async execute({ user, context }: CreateTenantUser): Promise<CreatedUser> {
-    const { external_id: externalId } = user.personal;
-    const index = externalId === null ? null : this.userIds.externalIdIndex(user.tenantId, externalId);
+    const { tenantId } = user;
+    if (await this.isDeleted(tenantId)) throw notFound('tenant');
+    const made = await this.create(user, context);
+    // The tenant may have been deleted meanwhile; the policy that follows the log does this too, after a crash.
+    if (!(await this.isDeleted(tenantId))) return made;
+    const deletion = { tenantId, userId: made.id, withTenant: true };
+    await this.commands.execute(new DeleteTenantUser(deletion, context)).catch((error: unknown) => {
+      if (!isTenantryError(error) || error.code !== 'not_found') throw error;
+    });
+    throw notFound('tenant');
+  }
+
+  private async isDeleted(tenantId: string): Promise<boolean> {
+    return (await this.aggregates.load(tenant, tenantId)).state.lifecycle === 'deleted';
+  }
+
+  private create(user: NewUser, context: CommandContext): Promise<CreatedUser> {
+    const { tenantId, personal } = user;
+    const { external_id: externalId } = personal;
+    const indexes = {
+      externalId: externalId === null ? null : this.userIds.externalIdIndex(tenantId, externalId),
+      username: this.usernames.indexOf(tenantId, personal.username),
+    };
+    if (indexes.username === null) return this.createInTurn(user, indexes, context);
+    const turn = { userId: indexes.externalId, indexes: [indexes.username] };
+    return this.usernames.inTurn(turn, () => this.createInTurn(user, indexes, context));
+  }
+
+  private async createInTurn(
+    user: NewUser,
+    indexes: NewUserIndexes,
+    context: CommandContext,
+  ): Promise<CreatedUser> {
     for (let generation = 0; ; generation++) {
-      const id = user.id ?? this.idFor(user, index, generation);
+      const id = user.id ?? this.idFor(user, indexes.externalId, generation);
       try {
-        const command = await this.commandFor(user, id, index);
+        const username_claim = await this.claimUsername(user, id, indexes, context);
+        const command = { ...(await this.commandFor(user, id, indexes.externalId)), username_claim };
         const { position } = await this.aggregates.execute(tenantUser, id, command, {
           context,
           expectNew: true,
         });
         return { id, position, created: true };
       } catch (error) {
-        if (user.returnExisting && isTenantryError(error) && error.code === 'duplicate_record') {
+        if (user.returnExisting && isExternalIdTaken(error)) {
           const { position } = await this.aggregates.load(tenantUser, id);
           return { id, position, created: false };
         }
@@ -71,6 +117,20 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
         if (!isTenantryError(error) || error.code !== 'illegal_state' || user.id) throw error;
       }
     }
+  }
+
+  /** None for a user who is there already, who will be refused. */
+  private async claimUsername(
+    { platformId, tenantId }: NewUser,
+    id: string,
+    { externalId, username }: NewUserIndexes,
+    context: CommandContext,
+  ): Promise<UsernameClaim | null> {
+    if (username === null) return null;
+    const isNew =
+      externalId === null || (await this.aggregates.load(tenantUser, id)).state.lifecycle === 'absent';
+    const claimant = { platform_id: platformId, tenant_id: tenantId, user_id: id };
+    return isNew ? this.usernames.claim(claimant, username, context) : null;
   }
 
   private idFor({ tenantId, personal }: NewUser, index: string | null, generation: number): string {
@@ -95,3 +155,8 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
     };
   }
 }
+
+const isExternalIdTaken = (error: unknown): boolean =>
+  isTenantryError(error) &&
+  error.code === 'duplicate_record' &&
+  error.details.errors?.some(({ field }) => field === 'external_id') === true;

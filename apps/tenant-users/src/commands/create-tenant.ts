@@ -1,7 +1,7 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import { type CommandContext, type JsonObject, newId } from '#kernel';
-import { tenant } from '../domain/tenant.js';
+import { type CommandContext, isTenantryError, type JsonObject, newId } from '#kernel';
+import { type TenantCreated, tenant } from '../domain/tenant.js';
 import { Provisioning } from '../policies/provisioning.js';
 import { UserIds } from './user-ids.js';
 
@@ -39,7 +39,6 @@ export class CreateTenantHandler implements ICommandHandler<CreateTenant> {
   /** Throws `duplicate_record` with the existing tenant's id when the external_id is taken. */
   async execute({ tenant: wanted, context }: CreateTenant): Promise<CreatedTenant> {
     const { platformId, name, externalId, settings } = wanted;
-    const id = externalId === null ? newId() : this.ids.deriveTenant(platformId, externalId, 0);
     const data = {
       platform_id: platformId,
       name,
@@ -48,9 +47,26 @@ export class CreateTenantHandler implements ICommandHandler<CreateTenant> {
       external_id: externalId,
       settings,
     };
-    const scope = { ...context, tenantId: id };
-    const command = { kind: 'create' as const, id, ...data };
-    await this.aggregates.execute(tenant, id, command, { context: scope, expectNew: true });
-    return { id, position: await this.provisioning.provisionTenant(id, data, scope) };
+    const id = await this.append(data, context);
+    return { id, position: await this.provisioning.provisionTenant(id, data, { ...context, tenantId: id }) };
+  }
+
+  private async append(data: TenantCreated['data'], context: CommandContext): Promise<string> {
+    for (let generation = 0; ; generation++) {
+      const id = this.idOf(data, generation);
+      const command = { kind: 'create' as const, id, ...data };
+      const options = { context: { ...context, tenantId: id }, expectNew: true };
+      try {
+        await this.aggregates.execute(tenant, id, command, options);
+        return id;
+      } catch (error) {
+        // The stream belongs to a deleted tenant: the external_id is free again, in the next generation.
+        if (!isTenantryError(error) || error.code !== 'illegal_state') throw error;
+      }
+    }
+  }
+
+  private idOf({ platform_id, external_id }: TenantCreated['data'], generation: number): string {
+    return external_id == null ? newId() : this.ids.deriveTenant(platform_id, external_id, generation);
   }
 }

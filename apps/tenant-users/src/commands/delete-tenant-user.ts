@@ -9,6 +9,8 @@ export interface UserDeletion {
   userId: string;
   /** Refuse with `revision_mismatch` unless the user is at this revision. */
   ifRevision?: number;
+  /** The whole tenant goes, and its default user with it. */
+  withTenant?: boolean;
 }
 
 /** Answers the position of the deletion's request: from there on the user is gone. */
@@ -28,17 +30,19 @@ export class DeleteTenantUserHandler implements ICommandHandler<DeleteTenantUser
     private readonly process: UserDeletionProcess,
   ) {}
 
-  async execute({ deletion: { tenantId, userId, ifRevision }, context }: DeleteTenantUser): Promise<bigint> {
+  async execute({ deletion, context }: DeleteTenantUser): Promise<bigint> {
+    const { tenantId, userId, ifRevision, withTenant = false } = deletion;
     const { state, revision } = await this.aggregates.execute(
       tenantUser,
       userId,
-      { kind: 'delete', tenant_id: tenantId },
+      { kind: 'delete', tenant_id: tenantId, with_tenant: withTenant },
       { context, ...(ifRevision !== undefined && { ifRevision }) },
     );
     if (state.lifecycle !== 'deleted' || revision === 'no_stream') {
       throw new Error('a deleted user is in another state');
     }
-    const { platform_id: platformId, subject_key: subjectKey } = state;
-    return this.process.request({ userId, platformId, tenantId, subjectKey, revision }, context);
+    const { platform_id: platformId, subject_key: subjectKey, username_claim: usernameClaim } = state;
+    const user = { userId, platformId, tenantId, subjectKey, revision, usernameClaim };
+    return this.process.request(user, context);
   }
 }

@@ -27,6 +27,17 @@ export class UserIds implements OnModuleInit {
     return derivedId(blindIndex(this.uniquenessKey, 'tenant-id', platformId, externalId, String(generation)));
   }
 
+  /** Names a username without holding it, the same for every spelling in upper and lower case. */
+  usernameIndex(tenantId: string, username: string): string {
+    const index = blindIndex(
+      this.uniquenessKey,
+      'username',
+      tenantId,
+      username.normalize('NFC').toLowerCase(),
+    );
+    return index.toString('hex', 0, 16);
+  }
+
   /** Names an external_id without holding it, the same for every generation. */
   externalIdIndex(tenantId: string, externalId: string): string {
     return this.derive(tenantId, externalId, 0);

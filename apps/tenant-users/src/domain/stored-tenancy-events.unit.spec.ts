@@ -71,6 +71,7 @@ const LIVES: [string, Decider<unknown, never, DomainEvent>, [string, object][]][
     [
       ['tenant.created.v1', tenantState],
       ['tenant.updated.v1', { ...tenantState, name: 'Globex Inc.', settings: { plan: 'max' } }],
+      ['tenant.deleted.v1', { lifecycle: 'deleted', platform_id }],
     ],
   ],
   [

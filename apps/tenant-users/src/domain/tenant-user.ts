@@ -50,6 +50,13 @@ export interface UserIndexes {
   metadata_index: string[];
 }
 
+/** What the user's username is held by: the claim's stream and the claim in it. */
+export interface UsernameClaim {
+  /** HMAC of (tenant, username in lower case). */
+  index: string;
+  claim_id: string;
+}
+
 export interface OpeningBudget {
   limit_micro_usd: number;
   period: 'monthly' | 'none';
@@ -67,6 +74,8 @@ export type TenantUserCreated = DomainEvent<
       /** The budget that the user has from the start; null or absent for none. */
       opening_budget?: OpeningBudget | null;
       subject_key: string;
+      /** Of the username; absent or null where there is none. */
+      username_claim?: UsernameClaim | null;
       personal: PersonalData | null;
     }
 >;
@@ -83,6 +92,10 @@ export type TenantUserUpdated = DomainEvent<
     /** Names of the fields that changed. */
     changed: string[];
     subject_key: string;
+    /** Given where the username changed. */
+    username_claim?: UsernameClaim | null;
+    /** Claims that were made before and not written yet come to nothing. */
+    username_fenced?: true;
     /** The personal fields that changed; absent when none did. */
     personal?: Partial<PersonalData> | null;
   }
@@ -90,10 +103,16 @@ export type TenantUserUpdated = DomainEvent<
 
 export type TenantUserDeleted = DomainEvent<
   'tenant-user.deleted.v1',
-  { platform_id: string; tenant_id: string; subject_key: string }
+  { platform_id: string; tenant_id: string; subject_key: string; username_claim?: UsernameClaim }
 >;
 
-export type TenantUserEvent = TenantUserCreated | TenantUserUpdated | TenantUserDeleted;
+/** The first event where a username was claimed for a user who never came: none can come under this id any more. */
+export type TenantUserAbandoned = DomainEvent<
+  'tenant-user.abandoned.v1',
+  { platform_id: string; tenant_id: string }
+>;
+
+export type TenantUserEvent = TenantUserCreated | TenantUserUpdated | TenantUserDeleted | TenantUserAbandoned;
 
 export interface LivingTenantUser extends Standing {
   lifecycle: 'alive';
@@ -101,13 +120,17 @@ export interface LivingTenantUser extends Standing {
   tenant_id: string;
   is_default: boolean;
   subject_key: string;
+  username_claim: UsernameClaim | null;
+  /** Grows with each change and fence of the username: a change must know the one it was prepared for. */
+  username_epoch: number;
   personal: PersonalData;
 }
 
 export type TenantUserState =
   | { lifecycle: 'absent' }
   | LivingTenantUser
-  | { lifecycle: 'deleted'; platform_id: string; tenant_id: string; subject_key: string };
+  | ({ lifecycle: 'deleted' } & TenantUserDeleted['data'])
+  | ({ lifecycle: 'abandoned' } & TenantUserAbandoned['data']);
 
 /** What a patch may name; what is absent stays as it is, and `metadata` is replaced as a whole. */
 export type UserChanges = Partial<Omit<PersonalData, 'external_id'> & Standing>;
@@ -123,6 +146,8 @@ export interface CreateUser {
   subject_key: string;
   indexes: UserIndexes;
   standing: Omit<Standing, 'status'>;
+  /** Needed for a username. */
+  username_claim?: UsernameClaim | null;
   personal: PersonalData;
 }
 
@@ -132,6 +157,23 @@ export interface UpdateUser {
   changes: UserChanges;
   /** Those of the changes that have one. */
   indexes: Partial<UserIndexes>;
+  /** Needed where the username changes: what holds the new one, and the epoch that it was claimed in. */
+  username?: { claim: UsernameClaim | null; epoch: number };
 }
 
-export type TenantUserCommand = CreateUser | UpdateUser | { kind: 'delete'; tenant_id: string };
+export interface DeleteUser {
+  kind: 'delete';
+  tenant_id: string;
+  /** The whole tenant goes, and its default user with it. */
+  with_tenant?: boolean;
+}
+
+/** Ends what is under way with a username that this user does not have. */
+export interface FenceUsername {
+  kind: 'fence';
+  platform_id: string;
+  tenant_id: string;
+  username_index: string;
+}
+
+export type TenantUserCommand = CreateUser | UpdateUser | DeleteUser | FenceUsername;

@@ -138,11 +138,80 @@ describe('deleting a tenant user', () => {
     given(tenantUser, [createdDefault]).when(remove()).thenRefused('illegal_state');
   });
 
+  it("given the tenant's default user, deletes it with the whole tenant", () => {
+    given(tenantUser, [createdDefault])
+      .when({ ...remove(), with_tenant: true })
+      .then([deleted]);
+    given(tenantUser, [createdDefault])
+      .when({ ...remove('tenant-2'), with_tenant: true })
+      .thenRefused('not_found');
+  });
+
   it('given a deleted user, answers not_found', () => {
     given(tenantUser, [created, deleted]).when(remove()).thenRefused('not_found');
   });
 
   it('given another tenant, answers as if there were no user', () => {
     given(tenantUser, [created]).when(remove('tenant-2')).thenRefused('not_found');
+  });
+});
+
+describe('the username of a tenant user', () => {
+  const claim = { index: 'alice', claim_id: '1' };
+  const named: TenantUserCreated = {
+    ...created,
+    data: { ...created.data, username_claim: claim, personal: { ...personal, username: 'alice' } },
+  };
+  const fence = (username_index: string) => ({ kind: 'fence', ...scope, username_index }) as const;
+  const fenced = updated({ changed: [], username_fenced: true });
+  const renamed = (username: string, to: typeof claim | null) =>
+    updated({ changed: ['username'], username_claim: to, personal: { username } });
+  const rename = (username: string, epoch: number, to = claim) =>
+    ({ ...update({ username }), username: { epoch, claim: to } }) as const;
+
+  it('given a claim, is created with it', () => {
+    const command = { ...create, username_claim: claim, personal: { ...personal, username: 'alice' } };
+    given(tenantUser, []).when(command).then([named]);
+  });
+
+  it('given the epoch that it was claimed in, changes with its claim', () => {
+    const other = { index: 'bob', claim_id: '2' };
+    given(tenantUser, [named])
+      .when(rename('bob', 0, other))
+      .then([renamed('bob', other)]);
+    given(tenantUser, [named, renamed('bob', other)])
+      .when(rename('alice', 1))
+      .then([renamed('alice', claim)]);
+  });
+
+  it('given no claim, or one from before another change or a fence, refuses with conflict', () => {
+    given(tenantUser, [named])
+      .when(update({ username: 'bob' }))
+      .thenRefused('conflict');
+    for (const between of [fenced, renamed('carol', { index: 'carol', claim_id: '3' })]) {
+      given(tenantUser, [named, between]).when(rename('bob', 0)).thenRefused('conflict');
+    }
+    given(tenantUser, [named, updated({ changed: ['role'], role: 'owner' })])
+      .when(rename('bob', 0))
+      .then([renamed('bob', claim)]);
+  });
+
+  it('given a user who has it, is not fenced; another is', () => {
+    given(tenantUser, [named]).when(fence('alice')).then([]);
+    given(tenantUser, [named]).when(fence('bob')).then([fenced]);
+    given(tenantUser, [named, deleted]).when(fence('bob')).then([]);
+  });
+
+  it('given nobody, is fenced by an end that nobody can begin after', () => {
+    const abandoned = { type: 'tenant-user.abandoned.v1', data: scope } as const;
+    given(tenantUser, []).when(fence('alice')).then([abandoned]);
+    given(tenantUser, [abandoned]).when(fence('alice')).then([]);
+    given(tenantUser, [abandoned]).when(create).thenRefused('illegal_state');
+    given(tenantUser, [abandoned]).when(remove()).thenRefused('not_found');
+  });
+
+  it('given its user is deleted, is told, so that it can be released', () => {
+    const last = { ...deleted, data: { ...deleted.data, username_claim: claim } };
+    given(tenantUser, [named]).when(remove()).then([last]);
   });
 });

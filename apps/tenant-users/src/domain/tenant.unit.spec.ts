@@ -65,4 +65,31 @@ describe('a tenant', () => {
       .when(update({ name: 'x' }, 'platform-2'))
       .thenRefused('not_found');
   });
+
+  describe('deleted', () => {
+    const deleted: TenantEvent = { type: 'tenant.deleted.v1', data: { platform_id: 'platform-1' } };
+    const remove = (platform_id = 'platform-1') => ({ kind: 'delete', platform_id }) as const;
+
+    it('given the tenant, ends it', () => {
+      given(tenant, [created]).when(remove()).then([deleted]);
+    });
+
+    it('given the default tenant, refuses', () => {
+      const first: TenantEvent = { type: 'tenant.created.v1', data: { ...data, is_default: true } };
+      given(tenant, [first]).when(remove()).thenRefused('illegal_state');
+    });
+
+    it('given no tenant, or one of another platform, answers not_found', () => {
+      given(tenant, []).when(remove()).thenRefused('not_found');
+      given(tenant, [created]).when(remove('platform-2')).thenRefused('not_found');
+    });
+
+    it('given its end, is not found again, and its id can never be taken again', () => {
+      given(tenant, [created, deleted]).when(remove()).thenRefused('not_found');
+      given(tenant, [created, deleted])
+        .when(update({ name: 'x' }))
+        .thenRefused('not_found');
+      given(tenant, [created, deleted]).when(create).thenRefused('illegal_state');
+    });
+  });
 });

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -6,6 +6,7 @@ import { type CommandContext, invalidInput, notFound } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
+  IdempotentPost,
   IdParam,
   NoQuery,
   PageQuery,
@@ -33,7 +34,7 @@ export class PlatformKeysController {
   ) {}
 
   /** The key itself is in this answer only. */
-  @Post()
+  @IdempotentPost()
   @ApiCreatedResponse({ type: IssuedPlatformKeyResource })
   async issue(
     @Body() body: IssuePlatformKeyBody,

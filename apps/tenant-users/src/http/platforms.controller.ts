@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Patch, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, Patch, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -7,6 +7,7 @@ import {
   type Caller,
   CurrentCaller,
   CurrentContext,
+  IdempotentPost,
   IdParam,
   NoQuery,
   PageQuery,
@@ -40,7 +41,7 @@ export class PlatformsController {
     private readonly position: Position,
   ) {}
 
-  @Post()
+  @IdempotentPost()
   @RequireRoot()
   @ApiCreatedResponse({ type: CreatedPlatformResource })
   async create(

@@ -1,33 +1,34 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, Patch, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { ApiAcceptedResponse, ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type CommandContext, invalidInput, notFound } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
+  IdempotentPost,
   ifMatch,
   type KitTerms,
-  NoQuery,
   PageQuery,
   type PlatformAccess,
   Position,
   RequireScope,
+  requireScope,
+  TakesIfMatch,
   UserId,
 } from '#platform';
 import { CreateTenantUser } from '../commands/create-tenant-user.js';
-import { DeleteTenantUser } from '../commands/delete-tenant-user.js';
 import { UpdateTenantUser } from '../commands/update-tenant-user.js';
 import type { UserChanges } from '../domain/tenant-user.js';
 import { AccountKits } from '../read-models/account-kits.js';
-import { DELETIONS, Deletions } from '../read-models/deletions.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { UserHistory } from '../read-models/user-history.js';
 import { Users } from '../read-models/users.js';
+import { ByUserId } from './by-user-id.js';
 import {
   CreateUserBody,
   CreateUserQuery,
-  DeletionResource,
+  GetUserQuery,
   ListUsersQuery,
   UpdateUserBody,
   UserPage,
@@ -35,22 +36,18 @@ import {
 } from './user.dto.js';
 import { UserEventPage } from './user-event.dto.js';
 
-const ById = () =>
-  ApiParam({ name: 'id', description: "The user's id, or `default` for the tenant's default user." });
-
 @ApiTags('Users')
 @Controller('v1/users')
 export class TenantUsersController {
   constructor(
     private readonly commands: CommandBus,
     private readonly users: Users,
-    private readonly deletions: Deletions,
     private readonly history: UserHistory,
     private readonly accountKits: AccountKits,
     private readonly position: Position,
   ) {}
 
-  @Post()
+  @IdempotentPost()
   @RequireScope('users:write')
   @ApiCreatedResponse({ type: UserResource })
   @ApiOkResponse({
@@ -107,25 +104,32 @@ export class TenantUsersController {
     return this.users.list(access.tenant.id, { limit, cursor, order, filter });
   }
 
+  /** As it is, or as it was at a time or a revision. */
   @Get(':id')
   @RequireScope('users:read')
-  @ById()
+  @ByUserId()
   @ApiOkResponse({ type: UserResource })
   async get(
     @UserId() userId: string,
-    @Query() _query: NoQuery,
+    @Query() { at, revision }: GetUserQuery,
     @CurrentAccess() access: PlatformAccess,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<UserResource> {
-    const user = await this.users.get(access.tenant.id, userId);
+    const moment = momentOf(at, revision);
+    if (moment) requireScope(access, 'audit:read');
+    const place = { tenantId: access.tenant.id, userId };
+    const user = moment
+      ? await this.history.asOf(place, moment)
+      : await this.users.get(place.tenantId, userId);
     if (!user) throw notFound('user');
     reply.header('etag', `"${user.revision}"`);
     return user;
   }
 
   @Patch(':id')
+  @TakesIfMatch()
   @RequireScope('users:write')
-  @ById()
+  @ByUserId()
   @ApiOkResponse({ type: UserResource })
   async update(
     @UserId() userId: string,
@@ -142,39 +146,9 @@ export class TenantUsersController {
     return this.answer(reply, { tenantId, userId, position });
   }
 
-  @Delete(':id')
-  @HttpCode(202)
-  @RequireScope('users:write')
-  @ById()
-  @ApiAcceptedResponse({ type: DeletionResource })
-  async delete(
-    @UserId() userId: string,
-    @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Headers('if-match') match: string | undefined,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<DeletionResource> {
-    const tenantId = access.tenant.id;
-    const command = new DeleteTenantUser({ tenantId, userId, ...ifMatch(match) }, context);
-    const position = await this.commands.execute(command);
-    await this.position.settle(reply, position, USER_DIRECTORY);
-    await this.position.settle(reply, position, DELETIONS);
-    return this.receipt(tenantId, userId);
-  }
-
-  /** The receipt; auditors may read it too. */
-  @Get(':id/deletion')
-  @RequireScope('users:read', 'audit:read')
-  @ById()
-  @ApiOkResponse({ type: DeletionResource })
-  deletion(@UserId() userId: string, @CurrentAccess() access: PlatformAccess): Promise<DeletionResource> {
-    return this.receipt(access.tenant.id, userId);
-  }
-
   @Get(':id/events')
   @RequireScope('audit:read')
-  @ById()
+  @ByUserId()
   @ApiOkResponse({ type: UserEventPage })
   events(
     @UserId() userId: string,
@@ -182,12 +156,6 @@ export class TenantUsersController {
     @CurrentAccess() access: PlatformAccess,
   ): Promise<UserEventPage> {
     return this.history.list({ tenantId: access.tenant.id, userId }, query);
-  }
-
-  private async receipt(tenantId: string, userId: string): Promise<DeletionResource> {
-    const receipt = await this.deletions.get(tenantId, userId);
-    if (!receipt) throw notFound('deletion');
-    return receipt;
   }
 
   private async answer(
@@ -206,4 +174,11 @@ export class TenantUsersController {
     if (!kit) throw invalidInput('account_kit_id', 'is not an account kit of this platform');
     return kit;
   }
+}
+
+/** What the query asks for; undefined for the present. Throws `invalid_input` for both at once. */
+function momentOf(at?: string, revision?: number): { at: string } | { revision: number } | undefined {
+  if (at === undefined) return revision === undefined ? undefined : { revision };
+  if (revision !== undefined) throw invalidInput('revision', 'cannot be given together with at');
+  return { at };
 }

@@ -47,6 +47,28 @@ export class TenantResource {
   updated_at!: string;
 }
 
+export class TenantDeletionResource {
+  @ApiProperty({ format: 'uuid' })
+  tenant_id!: string;
+  @ApiProperty({ enum: ['pending', 'completed'] })
+  status!: 'pending' | 'completed';
+  @ApiProperty({ format: 'date-time' })
+  requested_at!: string;
+  @ApiProperty({
+    description: 'Users that had not been deleted completely by then, and any whose creation was under way.',
+    example: 12,
+  })
+  users_total!: number;
+  @ApiProperty({ description: 'Of these, those whose deletion has been requested.', example: 12 })
+  users_deleted!: number;
+  @ApiProperty({ description: 'Of these, those whose deletion is completed.', example: 7 })
+  users_completed!: number;
+  @ApiProperty({ type: String, nullable: true, format: 'date-time', example: null })
+  completed_at!: string | null;
+  @ApiProperty({ description: 'The place of the latest step in the log, as a decimal string.' })
+  position!: string;
+}
+
 export class TenantPage {
   @ApiProperty({ type: [TenantResource] })
   data!: TenantResource[];

@@ -1,11 +1,12 @@
-import { Body, Controller, Get, Patch, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Patch, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
+import { ApiAcceptedResponse, ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type CommandContext, notFound } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
+  IdempotentPost,
   IdParam,
   NoQuery,
   PageQuery,
@@ -14,12 +15,20 @@ import {
   RequireScope,
 } from '#platform';
 import { CreateTenant } from '../commands/create-tenant.js';
+import { DeleteTenant } from '../commands/delete-tenant.js';
 import { UpdateTenant } from '../commands/update-tenant.js';
 import { ACCESS } from '../read-models/access.projection.js';
+import { TENANT_DELETIONS, TenantDeletions } from '../read-models/tenant-deletions.js';
 import { Tenants } from '../read-models/tenants.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { requirePlatformWide } from './platform-wide.js';
-import { CreateTenantBody, TenantPage, TenantResource, UpdateTenantBody } from './tenant.dto.js';
+import {
+  CreateTenantBody,
+  TenantDeletionResource,
+  TenantPage,
+  TenantResource,
+  UpdateTenantBody,
+} from './tenant.dto.js';
 
 /** The platform's tenants, whatever tenant the request acts in. A key of one tenant knows of no others. */
 @ApiTags('Tenants')
@@ -28,11 +37,12 @@ export class TenantsController {
   constructor(
     private readonly commands: CommandBus,
     private readonly tenants: Tenants,
+    private readonly deletions: TenantDeletions,
     private readonly position: Position,
   ) {}
 
   /** A new tenant has its default user at once, and can be named by `X-Tenant-Id`. */
-  @Post()
+  @IdempotentPost()
   @RequireScope('tenants:write')
   @ApiCreatedResponse({ type: TenantResource })
   async create(
@@ -84,12 +94,52 @@ export class TenantsController {
     @CurrentContext() context: CommandContext,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TenantResource> {
-    const { platformId, onlyTenantId } = access;
-    if (onlyTenantId !== null && tenantId !== onlyTenantId) throw notFound('tenant');
+    const { platformId } = access;
+    requireKnown(access, tenantId);
     const update = { platformId, tenantId, changes: { ...body } };
     const position = await this.commands.execute(new UpdateTenant(update, context));
     await this.position.settle(reply, position, ACCESS);
     return this.tenant(access, tenantId);
+  }
+
+  /** From the answer on the tenant is gone: its keys stop working, and its users are deleted one by one. */
+  @Delete(':id')
+  @HttpCode(202)
+  @RequireScope('tenants:write')
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiAcceptedResponse({ type: TenantDeletionResource })
+  async delete(
+    @IdParam('id') tenantId: string,
+    @Query() _query: NoQuery,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<TenantDeletionResource> {
+    const { platformId } = access;
+    requireKnown(access, tenantId);
+    const position = await this.commands.execute(new DeleteTenant({ platformId, tenantId }, context));
+    await this.position.settle(reply, position, ACCESS);
+    await this.position.settle(reply, position, TENANT_DELETIONS);
+    return this.receipt(access, tenantId);
+  }
+
+  /** How far the deletion is; auditors may read it too. */
+  @Get(':id/deletion')
+  @RequireScope('tenants:read', 'audit:read')
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: TenantDeletionResource })
+  deletion(
+    @IdParam('id') id: string,
+    @Query() _query: NoQuery,
+    @CurrentAccess() access: PlatformAccess,
+  ): Promise<TenantDeletionResource> {
+    return this.receipt(access, id);
+  }
+
+  private async receipt(access: PlatformAccess, id: string): Promise<TenantDeletionResource> {
+    const receipt = await this.deletions.get(access, id);
+    if (!receipt) throw notFound('deletion');
+    return receipt;
   }
 
   private async tenant(access: PlatformAccess, id: string): Promise<TenantResource> {
@@ -97,4 +147,9 @@ export class TenantsController {
     if (!found) throw notFound('tenant');
     return found;
   }
+}
+
+/** A key of one tenant knows of no others. */
+function requireKnown({ onlyTenantId }: PlatformAccess, tenantId: string): void {
+  if (onlyTenantId !== null && tenantId !== onlyTenantId) throw notFound('tenant');
 }

@@ -10,8 +10,10 @@ import {
   PageQuery,
   PhoneField,
   QueryMapField,
+  RevisionField,
   TextField,
   TextListField,
+  TimeField,
 } from '#platform';
 import type { UserStatus } from '../domain/tenant-user.js';
 
@@ -82,6 +84,14 @@ export class UpdateUserBody extends UserFields {
   status?: UserStatus;
 }
 
+export class GetUserQuery {
+  @TimeField({ description: 'The user as of this time; needs `audit:read` too.' })
+  at?: string;
+
+  @RevisionField({ description: 'The user as of this revision; needs `audit:read` too.' })
+  revision?: number;
+}
+
 export class ListUsersQuery extends PageQuery {
   @TextField({ max: 255, description: 'The user with this external_id, or none.' })
   external_id?: string;
@@ -108,6 +118,13 @@ export class ListUsersQuery extends PageQuery {
       '`metadata[KEY]=VALUE`: users with this entry at the top of their metadata; a number or boolean counts as its text. Several must all hold.',
   })
   metadata?: ReadonlyMap<string, string>;
+
+  @TextField({
+    max: 200,
+    example: 'ali',
+    description: 'Users whose label, name, username or email begins so; upper and lower case count as equal.',
+  })
+  q?: string;
 
   @ChoiceField({ of: LIST_ORDERS, description: 'Default: `-created_at`, newest first.' })
   order?: ListOrder;
@@ -172,6 +189,24 @@ export class UserPage {
   next_cursor!: string | null;
   @ApiProperty()
   total!: number;
+}
+
+export class DeleteUserQuery {
+  @ChoiceField({
+    of: ['true', 'false'],
+    description: 'With `true`, 200 tells what a deletion would remove, and nothing changes.',
+  })
+  dry_run?: 'true' | 'false';
+}
+
+export class DeletionPreview {
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'integer' },
+    description: 'What the deletion would remove now, counted by kind.',
+    example: { keys: 3, budgets: 1, connections: 2, secrets: 4 },
+  })
+  would_remove!: { [kind: string]: number };
 }
 
 class DeletionParticipant {

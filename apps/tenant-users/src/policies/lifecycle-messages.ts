@@ -3,7 +3,7 @@ import { type RecordedEvent, streamId } from '#kernel';
 import type { PublicMessage } from '#projections';
 import type { DeletionEvent } from '../domain/deletion.js';
 import type { PlatformCreated } from '../domain/platform.js';
-import type { TenantCreated } from '../domain/tenant.js';
+import type { TenantCreated, TenantDeleted } from '../domain/tenant.js';
 import type { TenantUserCreated, TenantUserUpdated } from '../domain/tenant-user.js';
 
 /** The categories whose events become messages. */
@@ -41,6 +41,10 @@ function content(event: RecordedEvent): { type: string; subject: string; data: o
         subject: id,
         data: { platform_id, tenant_id: id, default_user_id },
       };
+    }
+    case 'tenant.deleted.v1': {
+      const { platform_id } = event.data as unknown as TenantDeleted['data'];
+      return { type: MESSAGE_TYPES.tenantDeleted, subject: id, data: { platform_id, tenant_id: id } };
     }
     case 'tenant-user.created.v1': {
       const created = event.data as unknown as TenantUserCreated['data'];

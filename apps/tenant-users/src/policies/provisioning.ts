@@ -8,7 +8,8 @@ import { type PlatformCreated, platform } from '../domain/platform.js';
 import { type TenantCreated, tenant } from '../domain/tenant.js';
 import { tenantUser } from '../domain/tenant-user.decide.js';
 
-const NOBODY = {
+/** What is known of a tenant's default user. */
+export const NOBODY = {
   external_id: null,
   email: null,
   username: null,
@@ -100,7 +101,8 @@ export class Provisioning {
     try {
       return (await this.commands.execute(new CreateTenantUser(user, context))).position;
     } catch (error) {
-      if (!isTenantryError(error) || error.code !== 'duplicate_record') throw error;
+      // Someone else made it, or the tenant is being deleted.
+      if (!isTenantryError(error) || !['duplicate_record', 'not_found'].includes(error.code)) throw error;
       return (await this.aggregates.load(tenantUser, userId)).position;
     }
   }

@@ -20,7 +20,7 @@ export const ACCESS = 'access';
 @Injectable()
 export class AccessProjection implements Projection<AccessTables> {
   readonly name = ACCESS;
-  readonly version = 2;
+  readonly version = 3;
   readonly categories = ['platform', 'tenant', 'accountKit', 'platformKey'];
   readonly tables = ['platforms', 'tenants', 'account_kits', 'platform_keys'] as const;
 
@@ -73,6 +73,15 @@ export class AccessProjection implements Projection<AccessTables> {
           .execute();
         return;
       }
+      case 'tenant.deleted.v1':
+        await transaction.deleteFrom('tenants').where('id', '=', id).execute();
+        // The keys of this tenant alone have nothing left to act in.
+        await transaction
+          .updateTable('platform_keys')
+          .set({ revoked: 1 })
+          .where('tenant_id', '=', id)
+          .execute();
+        return;
       case 'account-kit.created.v1': {
         const data = event.data as unknown as AccountKitCreated['data'];
         const { platform_id, name, is_default, ...given } = data;

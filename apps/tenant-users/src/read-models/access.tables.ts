@@ -56,4 +56,5 @@ export async function createAccessTables(schema: SchemaModule, createIndex: Crea
     .execute();
   await createIndex('platform_keys', ['key_hash'], { unique: true });
   await createIndex('platform_keys', ['platform_id', 'sequence']);
+  await createIndex('platform_keys', ['tenant_id']);
 }

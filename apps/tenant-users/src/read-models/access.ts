@@ -1,9 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
-import { type PlatformAccess, PlatformKeys, READ_DATABASE, type Scope } from '#platform';
+import { type PlatformAccess, PlatformKeys, ProjectionCache, READ_DATABASE, type Scope } from '#platform';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import { AccessProjection } from './access.projection.js';
-import { AccessCache } from './access-cache.js';
 import type { AccessTables } from './tables.js';
 
 const findKey = (database: ReadDatabase) =>
@@ -41,14 +40,14 @@ export class Access extends PlatformKeys {
   private readonly findTenant: ReturnType<typeof findTenant>;
 
   /** Each request asks for one. */
-  private readonly resolved: AccessCache<PlatformAccess>;
+  private readonly resolved: ProjectionCache<PlatformAccess>;
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     projection: AccessProjection,
   ) {
     super();
-    this.resolved = new AccessCache(projection);
+    this.resolved = new ProjectionCache([projection]);
     this.findKey = findKey(database);
     this.findTenant = findTenant(database);
   }
@@ -62,10 +61,11 @@ export class Access extends PlatformKeys {
     if (!key) return 'unknown';
     const { defaultTenantId, scopes, ...access } = key;
     const { onlyTenantId } = access;
-    const wanted = tenantId ?? onlyTenantId ?? defaultTenantId;
-    if (onlyTenantId !== null && wanted !== onlyTenantId) return 'no_tenant';
-    const [tenant] = await this.findTenant({ id: wanted, platformId: key.platformId });
-    if (!tenant) return 'no_tenant';
+    const { platformId } = key;
+    const [tenant] = await this.findTenant({ id: onlyTenantId ?? tenantId ?? defaultTenantId, platformId });
+    // A key that was issued while its only tenant was being deleted is as good as revoked.
+    if (!tenant) return onlyTenantId === null ? 'no_tenant' : 'unknown';
+    if (tenantId !== undefined && tenantId !== tenant.id) return 'no_tenant';
     return { ...access, scopes: JSON.parse(scopes) as Scope[], tenant };
   }
 

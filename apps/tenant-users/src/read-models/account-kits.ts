@@ -6,6 +6,7 @@ import {
   type KitTerms,
   type Page,
   type PageQuery,
+  ProjectionCache,
   pageOf,
   READ_DATABASE,
 } from '#platform';
@@ -13,21 +14,20 @@ import type { ReadDatabase } from '#projections';
 import { type KitPolicy, startingBudget } from '../domain/account-kit.js';
 import type { AccountKitResource } from '../http/account-kit.dto.js';
 import { AccessProjection } from './access.projection.js';
-import { AccessCache } from './access-cache.js';
 import type { AccessTables } from './tables.js';
 
 /** Reads account kits; each look-up is keyed by (platform, id). */
 @Injectable()
 export class AccountKits extends AccountKitDirectory {
   /** Creates of users and uses of what a kit governs ask for one each time. */
-  private readonly terms: AccessCache<KitTerms>;
+  private readonly terms: ProjectionCache<KitTerms>;
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     projection: AccessProjection,
   ) {
     super();
-    this.terms = new AccessCache(projection);
+    this.terms = new ProjectionCache([projection]);
   }
 
   find(platformId: string, id: string): Promise<KitTerms | undefined> {

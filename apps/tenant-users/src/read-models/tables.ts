@@ -18,6 +18,8 @@ export interface UserRow {
   personal: string;
   subject_key: string;
   revision: number;
+  /** Of the latest event. */
+  position: number;
   created_at: string;
   updated_at: string;
   /** JSON of an OpeningBudget. */
@@ -39,6 +41,8 @@ export interface UserDirectoryTables {
   users: UserRow;
   user_tags: UserTag;
   user_counts: { tenant_id: string; total: number };
+  /** Users that are gone, so that whoever follows the rows learns of it. */
+  departed_users: { tenant_id: string; position: number; sequence: number };
 }
 
 /** `sequence` is the position of the event that created a row: the order of lists. */
@@ -93,6 +97,25 @@ export interface AccessTables {
     revoked: number;
     sequence: number;
     created_at: string;
+  };
+}
+
+/** Counts of each tenant's users, and where its deletion is if it was asked for. */
+export interface TenantDeletionTables {
+  tenant_deletions: {
+    tenant_id: string;
+    /** With the next two, null while the tenant lives. */
+    platform_id: string | null;
+    requested_at: string | null;
+    /** Users whose deletion was completed before that of the tenant was requested. */
+    completed_before: number | null;
+    /** Of all time: users that were created, that are gone, and whose deletion is completed. */
+    created: number;
+    deleted: number;
+    completed: number;
+    /** The place and the time of the latest step. */
+    position: number;
+    at: string;
   };
 }
 

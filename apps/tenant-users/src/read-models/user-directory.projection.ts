@@ -25,7 +25,12 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
   readonly name = USER_DIRECTORY;
   readonly version = 4;
   readonly categories = ['tenantUser'];
-  readonly tables = ['users', 'user_tags', 'user_counts'] as const;
+  readonly tables = ['users', 'user_tags', 'user_counts', 'departed_users'] as const;
+  /** Grows with every change, so that what was read before can be told from what would be read now. */
+  generation = 0;
+
+  /** Grows when the tables are replaced: whatever was read of them before is of no use. */
+  replacements = 0;
 
   constructor(
     @Inject(Sealer) private readonly sealer: Sealer,
@@ -48,11 +53,13 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       .addColumn('personal', 'text', (column) => column.notNull())
       .addColumn('subject_key', 'text', (column) => column.notNull())
       .addColumn('revision', 'bigint', (column) => column.notNull())
+      .addColumn('position', 'bigint', (column) => column.notNull())
       .addColumn('created_at', 'text', (column) => column.notNull())
       .addColumn('updated_at', 'text', (column) => column.notNull())
       .addColumn('opening_budget', 'text')
       .execute();
     await createIndex('users', ['tenant_id', 'sequence']);
+    await createIndex('users', ['tenant_id', 'position']);
     await createIndex('users', ['tenant_id', 'external_id_index']);
     for (const column of ['email_index', 'status', 'role']) {
       await createIndex('users', ['tenant_id', column, 'sequence']);
@@ -74,6 +81,21 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       .addColumn('tenant_id', 'text', (column) => column.primaryKey())
       .addColumn('total', 'bigint', (column) => column.notNull())
       .execute();
+    await schema.schema
+      .createTable('departed_users')
+      .addColumn('tenant_id', 'text', (column) => column.notNull())
+      .addColumn('position', 'bigint', (column) => column.notNull())
+      .addColumn('sequence', 'bigint', (column) => column.notNull())
+      .addPrimaryKeyConstraint('departed_users_key', ['tenant_id', 'position'])
+      .execute();
+  }
+
+  replaced(): void {
+    this.replacements += 1;
+  }
+
+  changed(): void {
+    this.generation += 1;
   }
 
   async apply(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent): Promise<void> {
@@ -84,6 +106,8 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
         return this.updated(transaction, event);
       case 'tenant-user.deleted.v1':
         return this.deleted(transaction, event);
+      case 'tenant-user.abandoned.v1':
+        return;
       default:
         throw new Error(`${event.type} is not known to ${this.name}`);
     }
@@ -105,6 +129,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       personal: data.personal ?? '',
       subject_key: data.subject_key,
       revision: event.revision,
+      position: Number(event.position),
       created_at: event.at,
       updated_at: event.at,
       opening_budget: data.opening_budget ? JSON.stringify(data.opening_budget) : null,
@@ -140,6 +165,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
         ...(personal !== undefined && { personal }),
         ...(email_index !== undefined && { email_index }),
         revision: event.revision,
+        position: Number(event.position),
         updated_at: event.at,
       })
       .where('id', '=', row.id)
@@ -174,7 +200,15 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
   private async deleted(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent): Promise<void> {
     const data = event.data as unknown as Sealed<TenantUserDeleted>;
     const id = streamId(event.stream);
-    await transaction.deleteFrom('users').where('id', '=', id).execute();
+    const { sequence } = await transaction
+      .deleteFrom('users')
+      .where('id', '=', id)
+      .returning('sequence')
+      .executeTakeFirstOrThrow();
+    await transaction
+      .insertInto('departed_users')
+      .values({ tenant_id: data.tenant_id, position: Number(event.position), sequence })
+      .execute();
     await transaction.deleteFrom('user_tags').where('user_id', '=', id).execute();
     await addToCount(transaction, { tenantId: data.tenant_id, by: -1 });
   }
@@ -195,6 +229,7 @@ const insertUser = prepareStatement((database: Kysely<UserDirectoryTables>, slot
     personal: slot('personal'),
     subject_key: slot('subject_key'),
     revision: slot('revision'),
+    position: slot('position'),
     created_at: slot('created_at'),
     updated_at: slot('updated_at'),
     opening_budget: slot('opening_budget'),

@@ -5,7 +5,11 @@ import { decodeCursor, EVENT_STORE, encodeCursor } from '#platform';
 import { PersonalDataCodec, Sealer } from '#privacy';
 import { tenantUser } from '../domain/tenant-user.decide.js';
 import { PERSONAL_FIELDS, STANDING_FIELDS, type TenantUserEvent } from '../domain/tenant-user.js';
+import type { UserResource } from '../http/user.dto.js';
 import type { UserEventPage, UserEventResource } from '../http/user-event.dto.js';
+import { userResource } from './user-resource.js';
+
+const CREATED: TenantUserEvent['type'] = 'tenant-user.created.v1';
 
 type Fields = Record<string, Json>;
 type Event = RecordedEvent<object> & TenantUserEvent;
@@ -25,24 +29,56 @@ export class UserHistory {
     this.codec = new PersonalDataCodec(sealer);
   }
 
+  /**
+   * The user as of a time or a revision. Throws `not_found` where the tenant does not have the user, or did not
+   * have it yet, and for a revision that it has not come to.
+   */
+  async asOf(
+    { tenantId, userId }: { tenantId: string; userId: string },
+    moment: { at: string } | { revision: number },
+  ): Promise<UserResource> {
+    const stored = await this.stored(tenantId, userId);
+    const isLater = (event: RecordedEvent) =>
+      'at' in moment ? Date.parse(event.at) > Date.parse(moment.at) : event.revision > moment.revision;
+    const later = stored.findIndex(isLater);
+    const past = later === -1 ? stored : stored.slice(0, later);
+    const events = (await Promise.all(past.map((event) => this.codec.decode(event)))) as Event[];
+    const state = events.reduce((before, event) => tenantUser.evolve(before, event), tenantUser.initialState);
+    const [first, last] = [events[0], events.at(-1)];
+    const isReached = 'at' in moment || last?.revision === moment.revision;
+    if (!first || !last || !isReached || isGone(stored) || state.lifecycle !== 'alive') {
+      throw notFound('user');
+    }
+    const placed = { id: userId, revision: last.revision, created_at: first.at, updated_at: last.at };
+    return userResource({ ...state, ...placed }, state.personal);
+  }
+
   /** Oldest first. Throws `not_found` where the tenant never had the user. */
   async list(
     { tenantId, userId }: { tenantId: string; userId: string },
     { limit, cursor }: { limit: number; cursor?: string },
   ): Promise<UserEventPage> {
     const after = cursor === undefined ? -1 : decodeCursor(cursor, 'created_at');
-    const stored = await this.store.read(streamName('tenantUser', userId));
-    const tenantOf = stored[0]?.data as { tenant_id?: string } | undefined;
-    if (tenantOf?.tenant_id !== tenantId) throw notFound('user');
+    const stored = await this.stored(tenantId, userId);
     const last = Math.min(after + limit, stored.length - 1);
     // What a change came from is what the events before it add up to.
     const events = await Promise.all(stored.slice(0, last + 1).map((event) => this.codec.decode(event)));
-    const gone = stored.at(-1)?.type === 'tenant-user.deleted.v1';
-    const data = described(events as Event[], gone).slice(after + 1);
+    const data = described(events as Event[], isGone(stored)).slice(after + 1);
     const next = last < stored.length - 1 ? encodeCursor(last, 'created_at') : null;
     return { data, next_cursor: next };
   }
+
+  private async stored(tenantId: string, userId: string): Promise<RecordedEvent[]> {
+    const stored = await this.store.read(streamName('tenantUser', userId));
+    const [first] = stored;
+    const tenantOf = first?.data as { tenant_id?: string } | undefined;
+    if (tenantOf?.tenant_id !== tenantId || first?.type !== CREATED) throw notFound('user');
+    return stored;
+  }
 }
+
+const isGone = (stored: readonly RecordedEvent[]): boolean =>
+  stored.at(-1)?.type === 'tenant-user.deleted.v1';
 
 /** Each event with the fields that it changed; `gone` leaves out whose they were. */
 function described(events: readonly Event[], gone: boolean): UserEventResource[] {
@@ -82,6 +118,7 @@ function changedFields(event: TenantUserEvent): readonly string[] {
     case 'tenant-user.updated.v1':
       return event.data.changed;
     case 'tenant-user.deleted.v1':
+    case 'tenant-user.abandoned.v1':
       return [];
   }
 }

@@ -6,6 +6,7 @@ import {
   type KnownUser,
   type ListOrder,
   type Page,
+  ProjectionCache,
   pageOf,
   READ_DATABASE,
   UserDirectory,
@@ -14,8 +15,12 @@ import { Sealer } from '#privacy';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import type { OpeningBudget, PersonalData } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
-import type { UserDirectoryTables, UserRow } from './tables.js';
-import { countMatching, planned, selectPage, type UserFilter, UserFilters } from './user-filter.js';
+import { AccessProjection } from './access.projection.js';
+import type { AccessTables, UserDirectoryTables, UserRow } from './tables.js';
+import { UserDirectoryProjection } from './user-directory.projection.js';
+import type { UserFilter } from './user-filter.js';
+import { UserLists } from './user-lists.js';
+import { userResource } from './user-resource.js';
 
 export interface ListUsers {
   limit: number;
@@ -23,6 +28,10 @@ export interface ListUsers {
   order: ListOrder;
   filter: UserFilter;
 }
+
+const MAX_KNOWN = 50_000;
+
+export type UserPlace = Pick<UserRow, 'id' | 'sequence'>;
 
 const findUser = (database: ReadDatabase) =>
   prepareQuery(
@@ -35,18 +44,38 @@ const findUser = (database: ReadDatabase) =>
         .where('tenant_id', '=', slot('tenantId')),
   );
 
+/** The access read model stops knowing a deleted tenant before the last of its users is gone. */
+const findKnown = (database: ReadDatabase) =>
+  prepareQuery(
+    database,
+    (db: Kysely<UserDirectoryTables & AccessTables>, slot: SlotOf<{ userId: string; tenantId: string }>) =>
+      db
+        .selectFrom('users')
+        .innerJoin('tenants', 'tenants.id', 'users.tenant_id')
+        .select(['users.status', 'users.account_kit_id', 'users.created_at', 'users.opening_budget'])
+        .where('users.id', '=', slot('userId'))
+        .where('users.tenant_id', '=', slot('tenantId')),
+  );
+
 /** Reads users; each look-up is keyed by (tenant, id). */
 @Injectable()
 export class Users extends UserDirectory {
   private readonly findUser: ReturnType<typeof findUser>;
+  private readonly findKnown: ReturnType<typeof findKnown>;
+  /** Verifying keys and metering ask for one each time. */
+  private readonly known: ProjectionCache<KnownUser>;
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
-    private readonly filters: UserFilters,
+    private readonly lists: UserLists,
+    directory: UserDirectoryProjection,
+    access: AccessProjection,
   ) {
     super();
     this.findUser = findUser(database);
+    this.findKnown = findKnown(database);
+    this.known = new ProjectionCache([directory, access], MAX_KNOWN);
   }
 
   async get(tenantId: string, userId: string): Promise<UserResource | undefined> {
@@ -55,8 +84,22 @@ export class Users extends UserDirectory {
   }
 
   async find(tenantId: string, userId: string): Promise<KnownUser | undefined> {
-    const [row] = await this.findUser({ userId, tenantId });
-    return row && known(row);
+    return this.known.get(`${tenantId}:${userId}`, async () => {
+      const [user] = await this.findKnown({ userId, tenantId });
+      return user && knownUser(user);
+    });
+  }
+
+  /** Users of the tenant in the order of their creation, whatever the tenant's state. */
+  page(tenantId: string, { after, limit }: { after: number; limit: number }): Promise<UserPlace[]> {
+    return this.reader()
+      .selectFrom('users')
+      .select(['id', 'sequence'])
+      .where('tenant_id', '=', tenantId)
+      .where('sequence', '>', after)
+      .orderBy('sequence')
+      .limit(limit)
+      .execute();
   }
 
   /** Whether any user of any tenant is governed by this kit. */
@@ -67,11 +110,10 @@ export class Users extends UserDirectory {
 
   async list(tenantId: string, { limit, cursor, order, filter }: ListUsers): Promise<Page<UserResource>> {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, order);
-    const wanted = await planned(this.reader(), this.filters.of(tenantId, filter));
-    const found = await selectPage(this.reader(), wanted, { limit: limit + 1, after, order });
+    const { rows: found, total } = await this.lists.find(tenantId, filter, { limit, after, order });
     const { rows, next } = pageOf(found, limit, order);
     const data = await Promise.all(rows.map((row) => this.resource(row)));
-    return { data, next_cursor: next, total: await countMatching(this.reader(), wanted) };
+    return { data, next_cursor: next, total };
   }
 
   private async resource(row: UserRow): Promise<UserResource> {
@@ -80,31 +122,8 @@ export class Users extends UserDirectory {
       row.personal,
       streamName('tenantUser', row.id),
     )) as unknown as PersonalData | null;
-    return {
-      id: row.id,
-      tenant_id: row.tenant_id,
-      external_id: personal?.external_id ?? null,
-      email: personal?.email ?? null,
-      email_verified: false,
-      username: personal?.username ?? null,
-      first_name: personal?.first_name ?? null,
-      middle_name: personal?.middle_name ?? null,
-      last_name: personal?.last_name ?? null,
-      phone_number: personal?.phone_number ?? null,
-      phone_verified: false,
-      label: personal?.label ?? null,
-      role: row.role,
-      teams: JSON.parse(row.teams) as string[],
-      status: row.status,
-      account_kit_id: row.account_kit_id,
-      metadata: personal?.metadata ?? {},
-      is_default: row.is_default === 1,
-      onboarded: false,
-      last_seen_at: null,
-      revision: row.revision,
-      created_at: row.created_at,
-      updated_at: row.updated_at,
-    };
+    const facts = { ...row, teams: JSON.parse(row.teams) as string[], is_default: row.is_default === 1 };
+    return userResource(facts, personal);
   }
 
   private reader() {
@@ -112,7 +131,9 @@ export class Users extends UserDirectory {
   }
 }
 
-function known({ status, account_kit_id, created_at, opening_budget }: UserRow): KnownUser {
+type KnownRow = Pick<UserRow, 'status' | 'account_kit_id' | 'created_at' | 'opening_budget'>;
+
+function knownUser({ status, account_kit_id, created_at, opening_budget }: KnownRow): KnownUser {
   const terms = opening_budget === null ? null : (JSON.parse(opening_budget) as OpeningBudget);
   const openingBudget = terms && { limit: terms.limit_micro_usd, period: terms.period };
   return { status, accountKitId: account_kit_id, createdAt: created_at, openingBudget };

@@ -1,50 +1,23 @@
 import { timingSafeEqual } from 'node:crypto';
-import { type CanActivate, type ExecutionContext, Inject, Injectable, SetMetadata } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { ApiSecurity } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Clock, invalidInput, isId, notFound, TenantryError } from '#kernel';
 import { Position } from '../http/position.js';
 import type { Settings } from '../settings.js';
 import { CLOCK, SETTINGS } from '../tokens.js';
 import { hashApiKey, parseApiKey } from './api-key.js';
-import { type Caller, PlatformKeys, type Scope } from './caller.js';
-
-interface Requirement {
-  scope: Scope | undefined;
-  /** Another scope that will do as well. */
-  orScope?: Scope | undefined;
-  root: boolean;
-}
-
-const REQUIREMENT = Symbol('access requirement');
-const PUBLIC: Requirement = { scope: undefined, root: false };
-
-/** The route needs a platform key with this scope, or the other one, or `admin`. */
-export const RequireScope = (scope: Scope, orScope?: Scope): MethodDecorator & ClassDecorator =>
-  requirement({ scope, orScope, root: false });
-
-/** The route is the operator's: only the root key may call it. */
-export const RequireRoot = (): MethodDecorator & ClassDecorator =>
-  requirement({ scope: undefined, root: true });
-
-/** The route takes the root key too, beside platform keys with this scope. */
-export const RequireScopeOrRoot = (scope: Scope): MethodDecorator & ClassDecorator =>
-  requirement({ scope, root: true });
-
-/** The route is open to anyone: health, metrics, documents. */
-export const Public = (): MethodDecorator & ClassDecorator => SetMetadata(REQUIREMENT, PUBLIC);
-
-function requirement(value: Requirement): MethodDecorator & ClassDecorator {
-  return (target: object, key?: string | symbol, descriptor?: PropertyDescriptor) => {
-    SetMetadata(REQUIREMENT, value)(target, key as string, descriptor as PropertyDescriptor);
-    ApiSecurity('bearer')(target, key as string, descriptor as PropertyDescriptor);
-  };
-}
+import { type Caller, type PlatformAccess, PlatformKeys, type Scope } from './caller.js';
+import { RequestLimits } from './request-limits.js';
+import { PUBLIC, REQUIREMENT, type Requirement } from './requirement.js';
 
 const unauthorized = () => new TenantryError('unauthorized', 'a valid API key is required');
 
-export type TenantryRequest = FastifyRequest & { caller?: Caller };
+export type TenantryRequest = FastifyRequest & {
+  caller?: Caller;
+  /** Gives up the request's place among those in work; for answers that stay open. */
+  leaveTurn?: () => void;
+};
 
 /** Finds out who is calling and refuses what the key may not do. A route without a requirement is refused. */
 @Injectable()
@@ -55,6 +28,7 @@ export class AccessGuard implements CanActivate {
     private readonly reflector: Reflector,
     private readonly platformKeys: PlatformKeys,
     private readonly position: Position,
+    private readonly limits: RequestLimits,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(SETTINGS) settings: Settings,
   ) {
@@ -72,7 +46,10 @@ export class AccessGuard implements CanActivate {
     if (needed === PUBLIC) return true;
     const request = context.switchToHttp().getRequest<TenantryRequest>();
     request.caller = await this.identify(request, needed);
+    // Before the turn, so that nobody holds a place while it waits for a position far ahead.
     await this.position.awaitMinimum(request.headers['tenantry-min-position']);
+    const { raw } = context.switchToHttp().getResponse<FastifyReply>();
+    request.leaveTurn = await this.limits.takeTurn(request.caller.access?.tenant.id ?? 'root', raw);
     return true;
   }
 
@@ -81,18 +58,29 @@ export class AccessGuard implements CanActivate {
     const kind = key === undefined ? undefined : parseApiKey(key)?.kind;
     if (key === undefined || kind === undefined) throw unauthorized();
     const keyHash = hashApiKey(key);
+    const tenantId = requestedTenant(request);
     if (kind === 'root') return this.identifyRoot(keyHash, request.id, needed);
     if (!needed.scope) throw new TenantryError('forbidden', 'the root key is required');
     if (kind === 'user') throw lacksScope(needed.scope);
-    const access = await this.platformKeys.resolve(keyHash, requestedTenant(request));
-    if (access === 'unknown') throw unauthorized();
-    if (access === 'no_tenant') throw notFound('tenant');
-    if (access.expiresAt !== null && Date.parse(access.expiresAt) <= this.clock.now().getTime())
-      throw unauthorized();
+    const access = await this.admit(keyHash, tenantId);
     if (!access.scopes.some((held) => held === needed.scope || held === needed.orScope || held === 'admin')) {
       throw lacksScope(needed.scope);
     }
     return { actor: { type: 'platform_key', id: access.keyId }, requestId: request.id, access };
+  }
+
+  /** What the key stands for, and one request of its share. Nobody else can use that up: unknown keys don't count. */
+  private async admit(keyHash: string, tenantId: string | undefined): Promise<PlatformAccess> {
+    const access = await this.platformKeys.resolve(keyHash, tenantId);
+    if (access === 'unknown') throw unauthorized();
+    if (access === 'no_tenant') {
+      await this.limits.count(keyHash, undefined);
+      throw notFound('tenant');
+    }
+    if (access.expiresAt !== null && Date.parse(access.expiresAt) <= this.clock.now().getTime())
+      throw unauthorized();
+    await this.limits.count(keyHash, access.tenant.id);
+    return access;
   }
 
   private identifyRoot(keyHash: string, requestId: string, needed: Requirement): Caller {
@@ -115,6 +103,11 @@ function requestedTenant(request: TenantryRequest): string | undefined {
   if (typeof header !== 'string' || !isId(header.toLowerCase()))
     throw invalidInput('X-Tenant-Id', 'must be a UUID');
   return header.toLowerCase();
+}
+
+/** What a route asks beyond its own scope, for one way of using it. Throws `forbidden`. */
+export function requireScope({ scopes }: PlatformAccess, scope: Scope): void {
+  if (!scopes.includes(scope) && !scopes.includes('admin')) throw lacksScope(scope);
 }
 
 function lacksScope(scope: Scope): TenantryError {

@@ -1,5 +1,6 @@
-import { hash, randomInt } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { drawBytes } from '#kernel';
 
 export type ApiKeyKind = 'root' | 'plat' | 'user';
 
@@ -12,8 +13,11 @@ const SHAPE = /^tnt_(root|plat|user)_([0-9A-Za-z]{27})([0-9A-Za-z]{6})$/;
 /** A new key: `tnt_KIND_` + 27 random base62 characters + their CRC-32 in 6 base62 characters. */
 export function createApiKey(kind: ApiKeyKind): string {
   let random = '';
-  for (let index = 0; index < RANDOM_LENGTH; index++) random += ALPHABET[randomInt(ALPHABET.length)];
-  const body = `tnt_${kind}_${random}`;
+  // Bytes from 248 on are passed over, so that all 62 characters are equally likely.
+  while (random.length < RANDOM_LENGTH) {
+    for (const byte of drawBytes(RANDOM_LENGTH)) if (byte < 248) random += ALPHABET[byte % ALPHABET.length];
+  }
+  const body = `tnt_${kind}_${random.slice(0, RANDOM_LENGTH)}`;
   return body + checksum(body);
 }
 

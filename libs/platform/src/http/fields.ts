@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
 import { isEmail, ValidateBy, type ValidationArguments } from 'class-validator';
 import { isId } from '#kernel';
-import { depthWithin, QueryMap, TOO_LARGE } from './validation.js';
+import { ConvertedBy, depthWithin, QueryMap, TOO_LARGE } from './validation.js';
 
 interface FieldOptions {
   description?: string;
@@ -174,13 +174,24 @@ export const UsdField = (options: FieldOptions): PropertyDecorator =>
     {
       oneOf: [
         { type: 'string', pattern: '^\\d{1,9}(\\.\\d{1,6})?$' },
-        { type: 'number', minimum: 0, exclusiveMaximum: 1_000_000_000 },
+        { type: 'number', minimum: 0, maximum: 999_999_999 },
       ],
     } as ApiPropertyOptions,
     rule('must be an amount in USD such as "12.50" with at most 6 decimals', (value) =>
       typeof value === 'string' || typeof value === 'number'
         ? /^\d{1,9}(\.\d{1,6})?$/.test(String(value))
         : false,
+    ),
+  );
+
+/** A query parameter that names a revision; it arrives as a number. */
+export const RevisionField = (options: FieldOptions): PropertyDecorator =>
+  applyDecorators(
+    ConvertedBy((value) => (/^\d{1,15}$/.test(String(value)) ? Number(value) : value)),
+    field(
+      { example: 3, ...options },
+      { type: 'integer', minimum: 0 },
+      rule('must be a revision such as 3', (value) => typeof value === 'number'),
     ),
   );
 

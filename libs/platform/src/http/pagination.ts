@@ -7,7 +7,14 @@ import { ConvertedBy } from './validation.js';
 export class NoQuery {}
 
 export class PageQuery {
-  @ApiProperty({ required: false, minimum: 1, maximum: 100, default: 20, description: 'Rows a page.' })
+  @ApiProperty({
+    type: 'integer',
+    required: false,
+    minimum: 1,
+    maximum: 100,
+    default: 20,
+    description: 'Rows a page.',
+  })
   @IsOptional()
   @ConvertedBy((value) => (/^\d{1,4}$/.test(String(value)) ? Number(value) : value))
   @IsInt()
@@ -15,7 +22,7 @@ export class PageQuery {
   @Max(100)
   limit: number = 20;
 
-  @ApiProperty({ required: false, description: 'The `next_cursor` of the page before.' })
+  @ApiProperty({ required: false, maxLength: 200, description: 'The `next_cursor` of the page before.' })
   @IsOptional()
   @IsString()
   @MaxLength(200)

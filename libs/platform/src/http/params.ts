@@ -1,5 +1,5 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import { type CommandContext, invalidInput, isId, TenantryError } from '#kernel';
+import { type CommandContext, invalidInput, isId, repeatableRequest, TenantryError } from '#kernel';
 import type { TenantryRequest } from '../access/access.guard.js';
 import type { Caller, PlatformAccess } from '../access/caller.js';
 
@@ -35,7 +35,7 @@ export const CurrentContext = createParamDecorator(
       tenantId: access?.tenant.id ?? null,
       actor,
       correlationId: requestId,
-      causationId: requestId,
+      causationId: repeatableRequest()?.id ?? requestId,
     };
   },
 );

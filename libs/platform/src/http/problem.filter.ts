@@ -17,10 +17,11 @@ const STATUS_BY_KIND: Record<ErrorKind, number> = {
 const STATUS_BY_CODE: Partial<Record<ErrorCode, number>> = {
   revision_mismatch: 412,
   payload_too_large: 413,
+  method_not_allowed: 405,
   rate_limited: 429,
 };
 
-const TITLES: Record<number, string> = {
+export const TITLES: Record<number, string> = {
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
@@ -74,7 +75,12 @@ export function problemOf(error: TenantryError, requestId: string): { status: nu
 export function sendBadUrl(error: { code: string }, request: FastifyRequest, reply: FastifyReply): void {
   const tooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH';
   const message = tooLong ? 'has a part that is too long' : 'must be percent-encoded UTF-8';
-  const { status, body } = problemOf(invalidInput('url', message), request.id);
+  sendProblem(invalidInput('url', message), request, reply);
+}
+
+/** Answers an error outside of Nest's routes. */
+export function sendProblem(error: TenantryError, request: FastifyRequest, reply: FastifyReply): void {
+  const { status, body } = problemOf(error, request.id);
   reply.status(status).header('x-request-id', request.id);
   reply.header('content-type', 'application/problem+json').send(JSON.stringify(body));
 }

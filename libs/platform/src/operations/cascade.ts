@@ -5,7 +5,9 @@ import { Aggregates } from '#event-store';
 import { type Clock, type Decider, type DomainEvent, derivedId, systemContext } from '#kernel';
 import type { MessageBus } from '#message-bus';
 import type { SubjectKeyStore } from '#privacy';
+import { IdempotentRequests } from '../idempotency/idempotent-requests.js';
 import { CLOCK, KEY_STORE, MESSAGE_BUS } from '../tokens.js';
+import type { Holder, Removed } from './holdings.js';
 
 /** Ends an aggregate for ever; one that never existed too, so that nothing can begin in it later. */
 export interface Close {
@@ -22,8 +24,7 @@ export interface Closed {
   tenant_id: string;
   /** Destroyed after the closing; null when nothing was ever sealed. */
   subject_key: string | null;
-  /** What was let go of, counted by kind. */
-  removed: { [kind: string]: number };
+  removed: Removed;
 }
 
 /** What each participant does when a user is deleted. Every step may run twice. */
@@ -31,6 +32,7 @@ export interface Closed {
 export class Cascade {
   constructor(
     private readonly aggregates: Aggregates,
+    private readonly requests: IdempotentRequests,
     @Inject(KEY_STORE) private readonly subjectKeys: SubjectKeyStore,
     @Inject(MESSAGE_BUS) private readonly bus: MessageBus,
     @Inject(CLOCK) private readonly clock: Clock,
@@ -49,8 +51,20 @@ export class Cascade {
     const context = systemContext(cause, scope, participant);
     const { state } = await this.aggregates.execute(decider, user_id, close, { context });
     if (!isClosed(state)) throw new Error(`what ${participant} closed is in another state`);
+    await this.requests.forget(user_id);
     if (state.subject_key !== null) await this.subjectKeys.destroy([state.subject_key]);
     await this.bus.publish(TOPICS.cascade, [this.confirmation(participant, user, state, cause)]);
+  }
+
+  /** What `letGo` would confirm now; nothing changes. */
+  async wouldRemove<State extends { lifecycle: string }, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command | Close, Event>,
+    { platform_id, tenant_id, user_id }: Holder,
+  ): Promise<Removed> {
+    const close: Close = { kind: 'close', platform_id, tenant_id, at: this.clock.now().toISOString() };
+    const state = await this.aggregates.preview(decider, user_id, close);
+    if (!isClosed(state)) throw new Error('what was to be closed is in another state');
+    return state.removed;
   }
 
   private confirmation(

@@ -1,7 +1,7 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Public } from '../access/access.guard.js';
+import { Public } from '../access/requirement.js';
 import { Consumers } from './consumers.js';
 import { Parts } from './parts.js';
 import { ReadModels } from './read-models.js';

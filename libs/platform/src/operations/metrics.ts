@@ -2,7 +2,7 @@ import { Controller, Get, Injectable, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { Public } from '../access/access.guard.js';
+import { Public } from '../access/requirement.js';
 import { Consumers } from './consumers.js';
 import { ReadModels } from './read-models.js';
 

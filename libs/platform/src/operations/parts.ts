@@ -1,9 +1,6 @@
-import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import type { EventStore } from '#event-store';
-import type { MessageBus } from '#message-bus';
-import type { SubjectKeyStore } from '#privacy';
-import type { ReadDatabase } from '#projections';
-import { EVENT_STORE, KEY_STORE, MESSAGE_BUS, READ_DATABASE } from '../tokens.js';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { DURABLE_DATABASE, EVENT_STORE, KEY_STORE, MESSAGE_BUS, READ_DATABASE } from '../tokens.js';
 import { AppLogger } from './logger.js';
 import { ReadModels } from './read-models.js';
 
@@ -12,38 +9,47 @@ export interface PartState {
   status: 'up' | 'down';
 }
 
+interface Part {
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** In the order in which they are closed. */
+const PARTS = {
+  message_bus: MESSAGE_BUS,
+  read_database: READ_DATABASE,
+  durable_database: DURABLE_DATABASE,
+  key_store: KEY_STORE,
+  event_store: EVENT_STORE,
+};
+
 /** What the process stands on: asked for its health together, and closed together, in order. */
 @Injectable()
 export class Parts implements OnApplicationShutdown {
   constructor(
-    @Inject(EVENT_STORE) private readonly eventStore: EventStore,
-    @Inject(READ_DATABASE) private readonly readDatabase: ReadDatabase,
-    @Inject(MESSAGE_BUS) private readonly messageBus: MessageBus,
-    @Inject(KEY_STORE) private readonly keyStore: SubjectKeyStore,
+    private readonly modules: ModuleRef,
     private readonly readModels: ReadModels,
     private readonly logger: AppLogger,
   ) {}
 
   async states(): Promise<PartState[]> {
-    const parts = {
-      event_store: this.eventStore,
-      read_database: this.readDatabase,
-      message_bus: this.messageBus,
-      key_store: this.keyStore,
-    };
-    return Promise.all(Object.entries(parts).map(([name, part]) => this.state(name, part)));
+    return Promise.all(this.all().map(([name, part]) => this.state(name, part)));
   }
 
   /** Runs after the HTTP server and the consumers have finished what was under way. */
   async onApplicationShutdown(): Promise<void> {
     await this.readModels.stop();
-    await this.messageBus.close();
-    await this.readDatabase.close();
-    await this.keyStore.close();
-    await this.eventStore.close();
+    for (const [, part] of this.all()) await part.close();
   }
 
-  private async state(name: string, part: { ready(): Promise<void> }): Promise<PartState> {
+  private all(): [name: string, part: Part][] {
+    return Object.entries(PARTS).map(([name, token]) => [
+      name,
+      this.modules.get<Part>(token, { strict: false }),
+    ]);
+  }
+
+  private async state(name: string, part: Part): Promise<PartState> {
     try {
       await part.ready();
       return { name, status: 'up' };

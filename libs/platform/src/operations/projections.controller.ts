@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiProperty, ApiTags } from '@nestjs/swagger';
 import type { RebuildStatus } from '#projections';
-import { RequireRoot, RequireScopeOrRoot } from '../access/access.guard.js';
+import { RequireRoot, RequireScopeOrRoot } from '../access/requirement.js';
 import { BooleanField } from '../http/fields.js';
 import { ReadModels } from './read-models.js';
 

@@ -15,7 +15,7 @@ const CHECKPOINT_PAGES = 8_192;
 /**
  * Read models in one SQLite file in WAL mode: one connection writes, another one reads.
  * `synchronous=NORMAL` may lose the last commits with the machine's power, but never their order, and the log
- * gives them again.
+ * gives them again; a `durable` one holds what the log can't give, and loses nothing that was committed.
  */
 export class SqliteReadDatabase implements ReadDatabase {
   readonly dialect = 'sqlite';
@@ -33,10 +33,11 @@ export class SqliteReadDatabase implements ReadDatabase {
   }
 
   /** Opens or makes the file; its folder must exist. Throws `unavailable` where another process holds it. */
-  static open(file: string): SqliteReadDatabase {
+  static open(file: string, { durable = false } = {}): SqliteReadDatabase {
     return translated(() => {
       const writer = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
-      writer.exec('pragma journal_mode=wal; pragma synchronous=normal');
+      writer.exec(`pragma journal_mode=wal; pragma synchronous=${durable ? 'full' : 'normal'}`);
+      writer.exec(`pragma secure_delete=${durable ? 'on' : 'off'}`);
       writer.exec(`pragma cache_size=-${CACHE_KIB}; pragma wal_autocheckpoint=${CHECKPOINT_PAGES}`);
       const reader = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
       reader.exec(`pragma cache_size=-${CACHE_KIB}`);

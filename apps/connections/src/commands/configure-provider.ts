@@ -1,0 +1,55 @@
+import { Inject } from '@nestjs/common';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { Aggregates } from '#event-store';
+import { type CommandContext, streamName } from '#kernel';
+import { KEY_STORE } from '#platform';
+import { Sealer, type SubjectKeyStore } from '#privacy';
+import { provider } from '../domain/provider.decide.js';
+import type { ProviderSettings } from '../domain/provider.js';
+import { providerId } from './provider-access.js';
+
+export interface NewProvider {
+  platformId: string;
+  name: string;
+  settings: ProviderSettings;
+  /** The client's secret or the header's value. */
+  secret: string | null;
+}
+
+/** Answers the position of its event. */
+export class ConfigureProvider extends Command<bigint> {
+  constructor(
+    readonly provider: NewProvider,
+    readonly context: CommandContext,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(ConfigureProvider)
+export class ConfigureProviderHandler implements ICommandHandler<ConfigureProvider> {
+  constructor(
+    private readonly aggregates: Aggregates,
+    private readonly sealer: Sealer,
+    @Inject(KEY_STORE) private readonly subjectKeys: SubjectKeyStore,
+  ) {}
+
+  /** Makes the provider or replaces it as a whole. */
+  async execute({ provider: wanted, context }: ConfigureProvider): Promise<bigint> {
+    const { platformId, name, settings, secret } = wanted;
+    const id = providerId(platformId, name);
+    const { state } = await this.aggregates.load(provider, id);
+    const subject_key =
+      state.lifecycle === 'configured' ? state.subject_key : await this.subjectKeys.assign();
+    const sealed =
+      secret === null ? null : await this.sealer.seal(subject_key, streamName('provider', id), { secret });
+    const data = { platform_id: platformId, name, ...settings, subject_key, sealed };
+    const { position } = await this.aggregates.execute(
+      provider,
+      id,
+      { kind: 'configure', data },
+      { context, expectNew: state.lifecycle === 'absent' },
+    );
+    return position;
+  }
+}

@@ -1,0 +1,100 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query, Res } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import { ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { type CommandContext, notFound, TenantryError } from '#kernel';
+import {
+  CurrentAccess,
+  CurrentContext,
+  NoQuery,
+  PageQuery,
+  type PlatformAccess,
+  Position,
+  RequireScope,
+} from '#platform';
+import { ConfigureProvider } from '../commands/configure-provider.js';
+import { RemoveProvider } from '../commands/remove-provider.js';
+import { McpDiscovery } from '../outbound/mcp-discovery.js';
+import { ProviderList } from '../read-models/providers.js';
+import { PROVIDERS } from '../read-models/providers.projection.js';
+import { ProviderPage, ProviderResource, PutProviderBody } from './provider.dto.js';
+import { PROVIDER_NAME, ProviderNamePipe } from './provider-name.js';
+import { discoveredSettings, isToBeDiscovered, providerSettings } from './provider-settings.js';
+import { PublicUrl } from './public-url.js';
+
+const ByName = () =>
+  ApiParam({ name: 'name', schema: { type: 'string', pattern: PROVIDER_NAME.source }, example: 'github' });
+
+/** A platform's providers serve all of its tenants, so a key that is restricted to one only reads them. */
+@ApiTags('Connections')
+@Controller('v1/providers')
+export class ProvidersController {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly providers: ProviderList,
+    private readonly position: Position,
+    private readonly discovery: McpDiscovery,
+    private readonly publicUrl: PublicUrl,
+  ) {}
+
+  /**
+   * Makes the provider or replaces it as a whole, its secret too. An MCP server with nothing but a `server_url` is
+   * asked for its authorization server, where a client is registered.
+   */
+  @Put(':name')
+  @RequireScope('connections:write')
+  @ByName()
+  @ApiOkResponse({ type: ProviderResource })
+  async put(
+    @Param('name', ProviderNamePipe) name: string,
+    @Body() body: PutProviderBody,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ProviderResource> {
+    requirePlatformWide(access);
+    const { platformId } = access;
+    const wanted = isToBeDiscovered(body)
+      ? await discoveredSettings(body, this.discovery, this.publicUrl.callback)
+      : providerSettings(body);
+    const provider = { platformId, name, ...wanted };
+    const position = await this.commands.execute(new ConfigureProvider(provider, context));
+    await this.position.settle(reply, position, PROVIDERS);
+    const shown = await this.providers.get(platformId, name);
+    if (!shown) throw notFound('provider');
+    return shown;
+  }
+
+  /** Newest first, never with secrets. */
+  @Get()
+  @RequireScope('connections:read')
+  @ApiOkResponse({ type: ProviderPage })
+  list(@Query() page: PageQuery, @CurrentAccess() access: PlatformAccess): Promise<ProviderPage> {
+    return this.providers.list(access.platformId, page);
+  }
+
+  /** Its secret is destroyed. Connections stay, but their tokens can be neither refreshed nor revoked any more. */
+  @Delete(':name')
+  @HttpCode(204)
+  @RequireScope('connections:write')
+  @ByName()
+  @ApiNoContentResponse()
+  async delete(
+    @Param('name', ProviderNamePipe) name: string,
+    @Query() _query: NoQuery,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    requirePlatformWide(access);
+    const removal = { platformId: access.platformId, name };
+    const position = await this.commands.execute(new RemoveProvider(removal, context));
+    await this.position.settle(reply, position, PROVIDERS);
+  }
+}
+
+function requirePlatformWide({ onlyTenantId }: PlatformAccess): void {
+  if (onlyTenantId !== null) {
+    throw new TenantryError('forbidden', 'the API key is restricted to one tenant');
+  }
+}

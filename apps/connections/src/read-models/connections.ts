@@ -1,0 +1,71 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type Clock } from '#kernel';
+import { CLOCK, decodeCursor, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import type { ReadDatabase } from '#projections';
+import { isExpired } from '../domain/connections.decide.js';
+import type { McpServer } from '../domain/connections.js';
+import type { ConnectionResource } from '../http/connection.dto.js';
+import type { ConnectionRow, ConnectionTables } from './tables.js';
+
+/** Whose connections: each look-up is keyed by both. */
+export interface ConnectionOwner {
+  tenantId: string;
+  userId: string;
+}
+
+/** Reads the connections of users. */
+@Injectable()
+export class Connections {
+  constructor(
+    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  async get(owner: ConnectionOwner, id: string): Promise<ConnectionResource | undefined> {
+    const row = await this.connectionsOf(owner).selectAll().where('id', '=', id).executeTakeFirst();
+    return row && this.resource(row);
+  }
+
+  /** Newest first. */
+  async list(owner: ConnectionOwner, { limit, cursor }: PageQuery): Promise<Page<ConnectionResource>> {
+    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
+    const found = await this.connectionsOf(owner)
+      .selectAll()
+      .where('sequence', '<', before)
+      .orderBy('sequence', 'desc')
+      .limit(limit + 1)
+      .execute();
+    const { total } = await this.connectionsOf(owner)
+      .select((row) => row.fn.countAll<number>().as('total'))
+      .executeTakeFirstOrThrow();
+    const { rows, next } = pageOf(found, limit);
+    return { data: rows.map((row) => this.resource(row)), next_cursor: next, total: Number(total) };
+  }
+
+  private connectionsOf({ tenantId, userId }: ConnectionOwner) {
+    return this.database
+      .reader<ConnectionTables>()
+      .selectFrom('connections')
+      .where('user_id', '=', userId)
+      .where('tenant_id', '=', tenantId);
+  }
+
+  private resource(row: ConnectionRow): ConnectionResource {
+    const { id, user_id, provider, kind, created_at, updated_at } = row;
+    const expired = isExpired(row, this.clock.now().toISOString());
+    const status = expired ? 'failed' : row.status;
+    return {
+      id,
+      user_id,
+      provider,
+      kind,
+      status,
+      reason: expired ? 'expired' : row.reason,
+      scopes: JSON.parse(row.scopes) as string[],
+      mcp_server: row.mcp === null ? null : (JSON.parse(row.mcp) as McpServer),
+      expires_at: status === 'pending' ? row.expires_at : null,
+      created_at,
+      updated_at,
+    };
+  }
+}

@@ -1,0 +1,109 @@
+import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { AppLogger, READ_DATABASE } from '#platform';
+import type { ReadDatabase } from '#projections';
+import type { KeyTables, KeyUseRow } from './tables.js';
+
+const FLUSH_INTERVAL_MS = 5_000;
+
+/** Few enough not to be felt by the requests that wait for the event loop. */
+const ROWS_AT_ONCE = 256;
+
+/**
+ * When keys were last valid. A verification only notes it in memory; what was noted is written some seconds later,
+ * and when the service stops. So a crash forgets the uses of the last 5 seconds, and they are missing from the
+ * lists of other processes as long. The table stands beside the projections: no rebuild touches it, and as uses
+ * are not in the log, it is lost with the read database.
+ */
+@Injectable()
+export class KeyUses implements OnModuleInit, OnApplicationShutdown {
+  private readonly noted = new Map<string, KeyUseRow>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    private readonly logger: AppLogger,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    await this.database.write<KeyTables, void>(async ({ schema }) => {
+      await schema
+        .createTable('key_uses')
+        .ifNotExists()
+        .addColumn('key_id', 'text', (column) => column.primaryKey())
+        .addColumn('user_id', 'text', (column) => column.notNull())
+        .addColumn('last_used_at', 'text', (column) => column.notNull())
+        .execute();
+      const index = schema.createIndex('key_uses_of_user').ifNotExists();
+      await index.on('key_uses').column('user_id').execute();
+    });
+    this.timer = setInterval(() => void this.flushAndTell(), FLUSH_INTERVAL_MS).unref();
+  }
+
+  /** Runs when the last request has been answered, before the read database is closed. */
+  async onApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    await this.flushAndTell();
+  }
+
+  /** `at` is RFC 3339 UTC with milliseconds. */
+  note(key: { id: string; userId: string }, at: string): void {
+    const last = this.noted.get(key.id);
+    if (last && last.last_used_at >= at) return;
+    this.noted.set(key.id, { key_id: key.id, user_id: key.userId, last_used_at: at });
+  }
+
+  /** The later of what is stored and what is not stored yet. */
+  latest(keyId: string, stored: string | null): string | null {
+    const noted = this.noted.get(keyId)?.last_used_at ?? null;
+    if (noted === null || stored === null) return noted ?? stored;
+    return noted > stored ? noted : stored;
+  }
+
+  /** Stores what was noted; what cannot be stored now stays for the next time. */
+  async flush(): Promise<void> {
+    const uses = [...this.noted.values()];
+    for (let from = 0; from < uses.length; from += ROWS_AT_ONCE) {
+      const some = uses.slice(from, from + ROWS_AT_ONCE);
+      await this.store(some);
+      for (const use of some) if (this.noted.get(use.key_id) === use) this.noted.delete(use.key_id);
+    }
+  }
+
+  /** Removes all that is known of a deleted user's keys. */
+  async forget(userId: string): Promise<void> {
+    for (const use of this.noted.values()) if (use.user_id === userId) this.noted.delete(use.key_id);
+    await this.database.write<KeyTables, unknown>((transaction) =>
+      transaction.deleteFrom('key_uses').where('user_id', '=', userId).execute(),
+    );
+  }
+
+  /** A key whose user was deleted since is left out. */
+  private store(uses: KeyUseRow[]): Promise<void> {
+    const ids = uses.map((use) => use.key_id);
+    return this.database.write<KeyTables, void>(async (transaction) => {
+      const keys = transaction.selectFrom('keys').select('id').where('id', 'in', ids);
+      const found = await keys.where('personal', 'is not', null).execute();
+      const living = new Set(found.map(({ id }) => id));
+      const rows = uses.filter((use) => living.has(use.key_id));
+      if (rows.length === 0) return;
+      await transaction
+        .insertInto('key_uses')
+        .values(rows)
+        .onConflict((conflict) =>
+          conflict
+            .column('key_id')
+            .doUpdateSet((row) => ({ last_used_at: row.ref('excluded.last_used_at') }))
+            .whereRef('excluded.last_used_at', '>', 'key_uses.last_used_at'),
+        )
+        .execute();
+    });
+  }
+
+  private async flushAndTell(): Promise<void> {
+    try {
+      await this.flush();
+    } catch (error) {
+      this.logger.failure(error, { part: 'key uses' });
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import { Controller, Delete, Get, Headers, HttpCode, Query, Res } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { type CommandContext, notFound } from '#kernel';
+import {
+  CurrentAccess,
+  CurrentContext,
+  ifMatch,
+  type PlatformAccess,
+  Position,
+  RequireScope,
+  TakesIfMatch,
+  UserId,
+} from '#platform';
+import { DeleteTenantUser } from '../commands/delete-tenant-user.js';
+import { DeletionPreviews } from '../read-models/deletion-previews.js';
+import { DELETIONS, Deletions } from '../read-models/deletions.js';
+import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
+import { ByUserId } from './by-user-id.js';
+import { DeleteUserQuery, DeletionPreview, DeletionResource } from './user.dto.js';
+
+/** The end of users, and its receipt. */
+@ApiTags('Users')
+@Controller('v1/users')
+export class UserDeletionsController {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly deletions: Deletions,
+    private readonly preview: DeletionPreviews,
+    private readonly position: Position,
+  ) {}
+
+  @Delete(':id')
+  @TakesIfMatch()
+  @HttpCode(202)
+  @RequireScope('users:write')
+  @ByUserId()
+  @ApiAcceptedResponse({ type: DeletionResource })
+  @ApiOkResponse({
+    type: DeletionPreview,
+    description: 'What would be removed, as asked for with dry_run=true.',
+  })
+  async delete(
+    @UserId() userId: string,
+    @Query() { dry_run: dryRun }: DeleteUserQuery,
+    @CurrentAccess() access: PlatformAccess,
+    @CurrentContext() context: CommandContext,
+    @Headers('if-match') match: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<DeletionResource | DeletionPreview> {
+    const tenantId = access.tenant.id;
+    const deletion = { tenantId, userId, ...ifMatch(match) };
+    if (dryRun === 'true') {
+      reply.status(200);
+      return { would_remove: await this.preview.of(access.platformId, deletion) };
+    }
+    const command = new DeleteTenantUser(deletion, context);
+    const position = await this.commands.execute(command);
+    await this.position.settle(reply, position, USER_DIRECTORY);
+    await this.position.settle(reply, position, DELETIONS);
+    return this.receipt(tenantId, userId);
+  }
+
+  /** The receipt; auditors may read it too. */
+  @Get(':id/deletion')
+  @RequireScope('users:read', 'audit:read')
+  @ByUserId()
+  @ApiOkResponse({ type: DeletionResource })
+  deletion(@UserId() userId: string, @CurrentAccess() access: PlatformAccess): Promise<DeletionResource> {
+    return this.receipt(access.tenant.id, userId);
+  }
+
+  private async receipt(tenantId: string, userId: string): Promise<DeletionResource> {
+    const receipt = await this.deletions.get(tenantId, userId);
+    if (!receipt) throw notFound('deletion');
+    return receipt;
+  }
+}

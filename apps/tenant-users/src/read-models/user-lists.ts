@@ -1,0 +1,117 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { READ_DATABASE } from '#platform';
+import { Sealer } from '#privacy';
+import type { ReadDatabase } from '#projections';
+import { IndexedRows } from './indexed-rows.js';
+import type { UserDirectoryTables, UserRow } from './tables.js';
+import { UserDirectoryProjection } from './user-directory.projection.js';
+import { meets, type UserCondition, type UserFilter, UserFilters, type WantedUsers } from './user-filter.js';
+import { UserIndex, type WantedPage } from './user-index.js';
+
+/** Users of all tenants together that are kept in memory, at about 500 bytes each. */
+const MAX_USERS_IN_MEMORY = 1_000_000;
+/** What an index costs before it holds anyone, counted in users. */
+const USERS_AN_INDEX = 20;
+/** An index that nobody asks leaves memory, and with it the names it holds. */
+const IDLE_MS = 10 * 60_000;
+
+/** More users than this under one email are treated like any other set. */
+const MAX_NAMED = 100;
+
+const namesUsers = (condition: UserCondition): boolean =>
+  'column' in condition && ['external_id_index', 'email_index'].includes(condition.column);
+
+/** Which users a list shows, and how many there are. */
+@Injectable()
+export class UserLists {
+  private readonly indexes = new LRUCache<string, UserIndex>({
+    maxSize: MAX_USERS_IN_MEMORY,
+    sizeCalculation: ({ size }) => Math.min(size + USERS_AN_INDEX, MAX_USERS_IN_MEMORY),
+    ttl: IDLE_MS,
+    ttlAutopurge: true,
+  });
+  private replacements = 0;
+
+  constructor(
+    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    private readonly sealer: Sealer,
+    private readonly filters: UserFilters,
+    private readonly projection: UserDirectoryProjection,
+  ) {}
+
+  /** One row more than the page's limit, where there are as many. */
+  async find(
+    tenantId: string,
+    filter: UserFilter,
+    page: WantedPage,
+  ): Promise<{ rows: UserRow[]; total: number }> {
+    const wanted = this.filters.of(tenantId, filter);
+    if (wanted.conditions.length > 0 || wanted.prefix !== undefined) {
+      return (await this.named(tenantId, wanted, page)) ?? this.matching(tenantId, wanted, page);
+    }
+    const counts = this.reader().selectFrom('user_counts').select('total').where('tenant_id', '=', tenantId);
+    const rows = await this.page(tenantId, page);
+    return { rows, total: (await counts.executeTakeFirst())?.total ?? 0 };
+  }
+
+  /** A filter that names one user, or a few by their email, needs no index; undefined for any other one. */
+  private async named(tenantId: string, { conditions, prefix }: WantedUsers, page: WantedPage) {
+    const name = conditions.find(namesUsers);
+    if (!name || prefix !== undefined) return undefined;
+    const rows = new IndexedRows(this.database, this.sealer, tenantId);
+    const candidates = await rows.sequences(name, 0, MAX_NAMED);
+    if (candidates.length === MAX_NAMED) return undefined;
+    const users = await rows.at(candidates);
+    const matching = users.filter(({ row, tags }) => conditions.every((it) => meets(it, row, tags)));
+    const { limit, order, after } = page;
+    const direction = order === 'created_at' ? 1 : -1;
+    const rest = matching
+      .map(({ row }) => row)
+      .filter(({ sequence }) => after === undefined || (sequence - after) * direction > 0)
+      .sort((one, other) => (one.sequence - other.sequence) * direction);
+    return { rows: rest.slice(0, limit + 1), total: matching.length };
+  }
+
+  private async matching(tenantId: string, { conditions, prefix }: WantedUsers, page: WantedPage) {
+    const index = this.indexOf(tenantId);
+    const { sequences, total } = await index.find(conditions, prefix, page);
+    // It may have grown.
+    if (this.indexes.peek(tenantId) === index) this.indexes.set(tenantId, index);
+    return { rows: await this.rowsAt(tenantId, sequences), total };
+  }
+
+  private indexOf(tenantId: string): UserIndex {
+    const { replacements } = this.projection;
+    if (replacements !== this.replacements) this.indexes.clear();
+    this.replacements = replacements;
+    const known = this.indexes.get(tenantId);
+    if (known) return known;
+    const index = new UserIndex(new IndexedRows(this.database, this.sealer, tenantId));
+    this.indexes.set(tenantId, index);
+    return index;
+  }
+
+  private page(tenantId: string, { limit, after, order }: WantedPage): Promise<UserRow[]> {
+    const users = this.reader().selectFrom('users').selectAll().where('tenant_id', '=', tenantId);
+    const ascending = order === 'created_at';
+    const rest = after === undefined ? users : users.where('sequence', ascending ? '>' : '<', after);
+    return rest
+      .orderBy('sequence', ascending ? 'asc' : 'desc')
+      .limit(limit + 1)
+      .execute();
+  }
+
+  /** In the order given; without those that are gone by now. */
+  private async rowsAt(tenantId: string, sequences: number[]): Promise<UserRow[]> {
+    if (sequences.length === 0) return [];
+    const users = this.reader().selectFrom('users').selectAll().where('tenant_id', '=', tenantId);
+    const found = await users.where('sequence', 'in', sequences).execute();
+    const rows = new Map(found.map((row) => [row.sequence, row]));
+    return sequences.flatMap((sequence) => rows.get(sequence) ?? []);
+  }
+
+  private reader() {
+    return this.database.reader<UserDirectoryTables>();
+  }
+}

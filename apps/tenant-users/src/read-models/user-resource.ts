@@ -1,0 +1,39 @@
+import type { PersonalData, Standing } from '../domain/tenant-user.js';
+import type { UserResource } from '../http/user.dto.js';
+
+/** Where a user comes from and stands at one revision. */
+export interface UserFacts extends Standing {
+  id: string;
+  tenant_id: string;
+  is_default: boolean;
+  revision: number;
+  created_at: string;
+  updated_at: string;
+}
+
+/** A user as callers see it; nobody in person once the key is destroyed. */
+export const userResource = (facts: UserFacts, personal: PersonalData | null): UserResource => ({
+  id: facts.id,
+  tenant_id: facts.tenant_id,
+  external_id: personal?.external_id ?? null,
+  email: personal?.email ?? null,
+  email_verified: false,
+  username: personal?.username ?? null,
+  first_name: personal?.first_name ?? null,
+  middle_name: personal?.middle_name ?? null,
+  last_name: personal?.last_name ?? null,
+  phone_number: personal?.phone_number ?? null,
+  phone_verified: false,
+  label: personal?.label ?? null,
+  role: facts.role,
+  teams: facts.teams,
+  status: facts.status,
+  account_kit_id: facts.account_kit_id,
+  metadata: personal?.metadata ?? {},
+  is_default: facts.is_default,
+  onboarded: false,
+  last_seen_at: null,
+  revision: facts.revision,
+  created_at: facts.created_at,
+  updated_at: facts.updated_at,
+});

@@ -1,0 +1,88 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { FairTurns, type Turn } from './fair-turns.js';
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('fair turns', () => {
+  it('given a thousand of one group in the queue, when another group comes, then it is next but one', async () => {
+    const turns = new FairTurns(1);
+    const begun: string[] = [];
+    const enter = (group: string): Turn => {
+      const turn = turns.enter(group);
+      void turn.begin?.then(() => {
+        begun.push(group);
+        turn.leave();
+      });
+      return turn;
+    };
+    const first = enter('loud');
+    for (let count = 0; count < 1_000; count++) enter('loud');
+    enter('quiet');
+    first.leave();
+    await settled();
+    expect(begun.slice(0, 3)).toEqual(['loud', 'quiet', 'loud']);
+    expect(begun).toHaveLength(1_001);
+    expect(turns.enter('any').begin).toBeUndefined();
+  });
+
+  it('given those that leave while they work or wait, twice too, then no place is lost or given twice', async () => {
+    const step = fc.oneof(
+      { weight: 3, arbitrary: fc.record({ kind: fc.constant('enter' as const), group: fc.nat({ max: 3 }) }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant('leave' as const), at: fc.nat() }) },
+    );
+    const steps = fc.array(step, { maxLength: 120, size: 'max' });
+    await fc.assert(
+      fc.asyncProperty(steps, fc.integer({ min: 1, max: 4 }), async (all, limit) => {
+        const turns = new FairTurns(limit);
+        const entered: { id: number; group: string; turn: Turn }[] = [];
+        const begun: number[] = [];
+        // The model: who works, and who waits, by group in the order of the groups' turns.
+        let working: number[] = [];
+        const waiting: { group: string; ids: number[] }[] = [];
+        const expected: number[] = [];
+        const next = () => {
+          const first = waiting.shift();
+          const id = first?.ids.shift();
+          if (!first || id === undefined) return;
+          if (first.ids.length > 0) waiting.push(first);
+          working.push(id);
+          expected.push(id);
+        };
+        for (const [id, it] of all.entries()) {
+          if (it.kind === 'enter') {
+            const group = `group ${it.group}`;
+            const turn = turns.enter(group);
+            entered.push({ id, group, turn });
+            expect(turn.begin === undefined).toBe(working.length < limit);
+            void turn.begin?.then((now) => now && begun.push(id));
+            if (working.length < limit) working.push(id);
+            else {
+              const queue = waiting.find((other) => other.group === group);
+              if (queue) queue.ids.push(id);
+              else waiting.push({ group, ids: [id] });
+            }
+          } else if (entered.length > 0) {
+            const { id: left, turn } = entered[it.at % entered.length]!;
+            turn.leave();
+            turn.leave();
+            if (working.includes(left)) {
+              working = working.filter((other) => other !== left);
+              next();
+            }
+            for (const queue of [...waiting]) {
+              queue.ids = queue.ids.filter((other) => other !== left);
+              if (queue.ids.length === 0) waiting.splice(waiting.indexOf(queue), 1);
+            }
+          }
+        }
+        await settled();
+        expect(begun).toEqual(expected);
+        for (const { turn } of entered) turn.leave();
+        for (let count = 0; count < limit; count++) expect(turns.enter('later').begin).toBeUndefined();
+        expect(turns.enter('later').begin).toBeDefined();
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,49 @@
+import type { ServerResponse } from 'node:http';
+import { Inject, Injectable } from '@nestjs/common';
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { TenantryError } from '#kernel';
+import type { Settings } from '../settings.js';
+import { SETTINGS } from '../tokens.js';
+import { FairTurns } from './fair-turns.js';
+
+const rateLimited = (message: string, retryAfterMs: number) =>
+  new TenantryError('unavailable', message, {
+    code: 'rate_limited',
+    retryAfterSeconds: Math.max(1, Math.ceil(retryAfterMs / 1_000)),
+  });
+
+/** Keeps one tenant's flood from the others: so many requests a window, and a fair share of those in work at once. */
+@Injectable()
+export class RequestLimits {
+  private readonly turns: FairTurns;
+  private readonly limiter: RateLimiterMemory | undefined;
+
+  constructor(@Inject(SETTINGS) settings: Settings) {
+    this.turns = new FairTurns(settings.maxConcurrentRequests);
+    const { rateLimitRequests: points, rateLimitWindowSeconds: duration } = settings;
+    this.limiter = points > 0 ? new RateLimiterMemory({ points, duration }) : undefined;
+  }
+
+  /** Counts a request of a key that is known to be valid, in the tenant it acts in. Throws `rate_limited`. */
+  async count(keyHash: string, tenantId: string | undefined): Promise<void> {
+    try {
+      await this.limiter?.consume(`${keyHash}:${tenantId ?? ''}`);
+    } catch (refusal) {
+      if (!(refusal instanceof RateLimiterRes)) throw refusal;
+      throw rateLimited('too many requests with this key in this tenant', refusal.msBeforeNext);
+    }
+  }
+
+  /**
+   * Waits for the request's turn, which ends with the answer or the connection, whichever comes first. Answers how
+   * to end it earlier: an answer without an end, such as a stream of events, must not keep its place.
+   */
+  async takeTurn(group: string, response: ServerResponse): Promise<() => void> {
+    const { begin, leave } = this.turns.enter(group);
+    response.once('finish', leave).once('close', leave);
+    // Both may have been before.
+    if (response.closed || response.destroyed) leave();
+    if (begin && !(await begin)) throw rateLimited('the caller has gone while it waited', 0);
+    return leave;
+  }
+}

@@ -1,0 +1,97 @@
+import {
+  applyDecorators,
+  type CallHandler,
+  type ExecutionContext,
+  Injectable,
+  type NestInterceptor,
+  Post,
+  UseInterceptors,
+} from '@nestjs/common';
+import { ApiHeader } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { defer, lastValueFrom, type Observable } from 'rxjs';
+import { invalidInput } from '#kernel';
+import type { TenantryRequest } from '../access/access.guard.js';
+import { type Answer, IdempotentRequests } from './idempotent-requests.js';
+
+/** Printable ASCII, as HTTP carries it unchanged. */
+const SANE_KEY = /^[\x21-\x7e]{1,255}$/;
+const ANSWERED_HEADERS = ['location', 'etag', 'tenantry-position'] as const;
+
+/**
+ * A POST route that takes an Idempotency-Key (draft-ietf-httpapi-idempotency-key-header). Its handler draws all
+ * ids and secrets in the same order each time, before its first write.
+ */
+export const IdempotentPost = (path?: string): MethodDecorator =>
+  applyDecorators(
+    Post(path),
+    UseInterceptors(IdempotencyInterceptor),
+    ApiHeader({
+      name: 'Idempotency-Key',
+      required: false,
+      description:
+        'Makes the request safe to repeat for 24 hours: the same key and request give the same answer again, and nothing is done twice.',
+      schema: { type: 'string', pattern: SANE_KEY.source },
+    }),
+  );
+
+@Injectable()
+export class IdempotencyInterceptor implements NestInterceptor {
+  constructor(private readonly requests: IdempotentRequests) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<TenantryRequest>();
+    const key = request.headers['idempotency-key'];
+    if (key === undefined) return next.handle();
+    return defer(() => this.answerOnce(request, http.getResponse<FastifyReply>(), next));
+  }
+
+  private async answerOnce(
+    request: TenantryRequest,
+    reply: FastifyReply,
+    next: CallHandler,
+  ): Promise<unknown> {
+    const wanted = identified(request);
+    const { status, headers, body, again } = await this.requests.run(wanted, async () => {
+      const made: unknown = await lastValueFrom(next.handle(), { defaultValue: undefined });
+      return { status: reply.statusCode, headers: answeredHeaders(reply), body: made };
+    });
+    if (!again) return body;
+    reply.status(status).headers(headers).header('idempotency-replayed', 'true');
+    return body;
+  }
+}
+
+function identified(request: TenantryRequest) {
+  const key = request.headers['idempotency-key'];
+  if (typeof key !== 'string' || !SANE_KEY.test(key)) {
+    throw invalidInput('Idempotency-Key', 'must be 1 to 255 printable ASCII characters without spaces');
+  }
+  const access = request.caller?.access;
+  const { id } = request.params as { id?: string };
+  const ofUser = request.routeOptions.url?.startsWith('/v1/users/:id') ?? false;
+  return {
+    owner: access ? [access.platformId, access.tenant.id] : ['root'],
+    key,
+    asked: [request.method, request.url, canonical(request.body)],
+    subjectId: ofUser
+      ? ((id === 'default' ? access?.tenant.defaultUserId : id?.toLowerCase()) ?? null)
+      : null,
+  };
+}
+
+/** One text for bodies that differ in the order of their fields alone. */
+const canonical = (body: unknown): string =>
+  JSON.stringify(body, (_, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  ) ?? '';
+
+function answeredHeaders(reply: FastifyReply): Answer['headers'] {
+  const given = ANSWERED_HEADERS.map((name) => [name, reply.getHeader(name)] as const);
+  return Object.fromEntries(
+    given.filter((entry): entry is [(typeof entry)[0], string] => typeof entry[1] === 'string'),
+  );
+}

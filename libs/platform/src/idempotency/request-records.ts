@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto';
+import type { Kysely } from 'kysely';
+import type { ReadDatabase } from '#projections';
+
+export interface RequestRecord {
+  /** HMAC of whose the Idempotency-Key is and of the key itself. */
+  name: string;
+  /** HMAC of what was asked for. */
+  fingerprint: string;
+  /** Random hex: what is drawn for the request follows from it and the key. */
+  nonce: string;
+  /** The user or other thing that it is about, where that is known. */
+  subject_id: string | null;
+  /** Milliseconds since the epoch. */
+  started_at: number;
+  /** Sealed; null until it is known, and again once its user was deleted. */
+  answer: string | null;
+  /** 0 or 1: its user was deleted. */
+  forgotten: number;
+}
+
+type Schema = { idempotent_requests: RequestRecord };
+type NewRecord = Pick<RequestRecord, 'name' | 'fingerprint' | 'subject_id' | 'started_at'>;
+type Write = (transaction: Kysely<Schema>) => Promise<void>;
+
+/** The requests of the last hours that came with an Idempotency-Key. What arrives together shares one commit. */
+export class RequestRecords {
+  private waiting: { write: Write; settled: PromiseWithResolvers<void> }[] = [];
+
+  constructor(
+    private readonly database: ReadDatabase,
+    private readonly lifetimeMs: number,
+  ) {}
+
+  createTable(): Promise<void> {
+    return this.database.write<Schema, void>(async ({ schema }) => {
+      await schema
+        .createTable('idempotent_requests')
+        .ifNotExists()
+        .addColumn('name', 'text', (column) => column.primaryKey())
+        .addColumn('fingerprint', 'text', (column) => column.notNull())
+        .addColumn('nonce', 'text', (column) => column.notNull())
+        .addColumn('subject_id', 'text')
+        .addColumn('started_at', 'bigint', (column) => column.notNull())
+        .addColumn('answer', 'text')
+        .addColumn('forgotten', 'integer', (column) => column.notNull())
+        .execute();
+      for (const column of ['subject_id', 'started_at'] as const) {
+        await schema
+          .createIndex(`idempotent_requests_${column}`)
+          .ifNotExists()
+          .on('idempotent_requests')
+          .column(column)
+          .execute();
+      }
+    });
+  }
+
+  /** The record of this name, durable; `isNew` where this call made it. One that is too old counts as none. */
+  async begin(wanted: NewRecord): Promise<RequestRecord & { isNew: boolean }> {
+    const known = await this.find(wanted);
+    if (known) return { ...known, isNew: false };
+    const made = { ...wanted, nonce: randomBytes(16).toString('hex'), answer: null, forgotten: 0 };
+    await this.write(async (transaction) => {
+      await transaction
+        .insertInto('idempotent_requests')
+        .values(made)
+        .onConflict((conflict) =>
+          conflict
+            .column('name')
+            .doUpdateSet(made)
+            .where('idempotent_requests.started_at', '<=', wanted.started_at - this.lifetimeMs),
+        )
+        .execute();
+    });
+    const record = await this.find(wanted);
+    if (!record) throw new Error('an idempotent request was removed while it began');
+    return { ...record, isNew: record.nonce === made.nonce };
+  }
+
+  complete({ name, nonce }: RequestRecord, subjectId: string | null, answer: string): Promise<void> {
+    return this.write(async (transaction) => {
+      await transaction
+        .updateTable('idempotent_requests')
+        .set({ answer, subject_id: subjectId })
+        .where('name', '=', name)
+        .where('nonce', '=', nonce)
+        .where('forgotten', '=', 0)
+        .execute();
+    });
+  }
+
+  /** As if it had never come. */
+  remove({ name, nonce }: RequestRecord): Promise<void> {
+    return this.write(async (transaction) => {
+      const ofName = transaction.deleteFrom('idempotent_requests').where('name', '=', name);
+      await ofName.where('nonce', '=', nonce).execute();
+    });
+  }
+
+  /** Keeps of a user's requests only that they came. */
+  forget(subjectId: string): Promise<void> {
+    return this.write(async (transaction) => {
+      await transaction
+        .updateTable('idempotent_requests')
+        .set({ answer: null, forgotten: 1 })
+        .where('subject_id', '=', subjectId)
+        .execute();
+    });
+  }
+
+  removeExpired(now: number): Promise<void> {
+    return this.write(async (transaction) => {
+      const all = transaction.deleteFrom('idempotent_requests');
+      await all.where('started_at', '<=', now - this.lifetimeMs).execute();
+    });
+  }
+
+  private find({ name, started_at }: NewRecord): Promise<RequestRecord | undefined> {
+    return this.database
+      .reader<Schema>()
+      .selectFrom('idempotent_requests')
+      .selectAll()
+      .where('name', '=', name)
+      .where('started_at', '>', started_at - this.lifetimeMs)
+      .executeTakeFirst();
+  }
+
+  private write(write: Write): Promise<void> {
+    const settled = Promise.withResolvers<void>();
+    this.waiting.push({ write, settled });
+    if (this.waiting.length === 1) setImmediate(() => void this.writeWaiting());
+    return settled.promise;
+  }
+
+  private async writeWaiting(): Promise<void> {
+    const batch = this.waiting;
+    this.waiting = [];
+    try {
+      await this.database.write<Schema, void>(async (transaction) => {
+        for (const { write } of batch) await write(transaction);
+      });
+      for (const { settled } of batch) settled.resolve();
+    } catch (error) {
+      for (const { settled } of batch) settled.reject(error);
+    }
+  }
+}
