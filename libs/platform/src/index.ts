@@ -12,6 +12,7 @@ export {
   type Scope,
   UserDirectory,
 } from './access/caller.js';
+export { requirePlatformWide } from './access/platform-wide.js';
 export { Public, RequireRoot, RequireScope, RequireScopeOrRoot } from './access/requirement.js';
 export { ifMatch, TakesIfMatch } from './http/conditional.js';
 export {

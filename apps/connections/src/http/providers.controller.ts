@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query, Res } from 
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type CommandContext, notFound, TenantryError } from '#kernel';
+import { type CommandContext, notFound } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
@@ -11,6 +11,7 @@ import {
   type PlatformAccess,
   Position,
   RequireScope,
+  requirePlatformWide,
 } from '#platform';
 import { ConfigureProvider } from '../commands/configure-provider.js';
 import { RemoveProvider } from '../commands/remove-provider.js';
@@ -90,11 +91,5 @@ export class ProvidersController {
     const removal = { platformId: access.platformId, name };
     const position = await this.commands.execute(new RemoveProvider(removal, context));
     await this.position.settle(reply, position, PROVIDERS);
-  }
-}
-
-function requirePlatformWide({ onlyTenantId }: PlatformAccess): void {
-  if (onlyTenantId !== null) {
-    throw new TenantryError('forbidden', 'the API key is restricted to one tenant');
   }
 }

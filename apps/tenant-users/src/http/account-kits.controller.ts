@@ -13,6 +13,7 @@ import {
   type PlatformAccess,
   Position,
   RequireScope,
+  requirePlatformWide,
 } from '#platform';
 import { CreateAccountKit } from '../commands/create-account-kit.js';
 import { DeleteAccountKit } from '../commands/delete-account-kit.js';
@@ -26,7 +27,6 @@ import {
   CreateAccountKitBody,
   UpdateAccountKitBody,
 } from './account-kit.dto.js';
-import { requirePlatformWide } from './platform-wide.js';
 
 /** The platform's kits hold for all of its tenants, so a key that is restricted to one only reads them. */
 @ApiTags('Account kits')

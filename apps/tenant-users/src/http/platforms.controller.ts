@@ -14,6 +14,7 @@ import {
   Position,
   RequireRoot,
   RequireScopeOrRoot,
+  requirePlatformWide,
 } from '#platform';
 import { CreatePlatform } from '../commands/create-platform.js';
 import { UpdatePlatform } from '../commands/update-platform.js';
@@ -29,7 +30,6 @@ import {
   PlatformResource,
   UpdatePlatformBody,
 } from './platform.dto.js';
-import { requirePlatformWide } from './platform-wide.js';
 
 @ApiTags('Platforms')
 @Controller('v1/platforms')

@@ -13,6 +13,7 @@ import {
   type PlatformAccess,
   Position,
   RequireScope,
+  requirePlatformWide,
 } from '#platform';
 import { CreateTenant } from '../commands/create-tenant.js';
 import { DeleteTenant } from '../commands/delete-tenant.js';
@@ -21,7 +22,6 @@ import { ACCESS } from '../read-models/access.projection.js';
 import { TENANT_DELETIONS, TenantDeletions } from '../read-models/tenant-deletions.js';
 import { Tenants } from '../read-models/tenants.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
-import { requirePlatformWide } from './platform-wide.js';
 import {
   CreateTenantBody,
   TenantDeletionResource,

@@ -60,9 +60,9 @@ export class AccessGuard implements CanActivate {
     const keyHash = hashApiKey(key);
     const tenantId = requestedTenant(request);
     if (kind === 'root') return this.identifyRoot(keyHash, request.id, needed);
-    if (!needed.scope) throw new TenantryError('forbidden', 'the root key is required');
     if (kind === 'user') throw lacksScope(needed.scope);
     const access = await this.admit(keyHash, tenantId);
+    if (!needed.scope) throw lacksScope(undefined);
     if (!access.scopes.some((held) => held === needed.scope || held === needed.orScope || held === 'admin')) {
       throw lacksScope(needed.scope);
     }
@@ -110,6 +110,8 @@ export function requireScope({ scopes }: PlatformAccess, scope: Scope): void {
   if (!scopes.includes(scope) && !scopes.includes('admin')) throw lacksScope(scope);
 }
 
-function lacksScope(scope: Scope): TenantryError {
+/** Without a scope it is the operator's own key that is needed. */
+function lacksScope(scope: Scope | undefined): TenantryError {
+  if (!scope) return new TenantryError('forbidden', 'the root key is required');
   return new TenantryError('forbidden', `the API key lacks the scope ${scope}`, { requiredScope: scope });
 }
