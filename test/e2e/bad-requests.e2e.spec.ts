@@ -14,6 +14,13 @@ import {
 const LIST = '/v1/users';
 const notFound = (given: string, to: string): Refusal => ({ given, to, status: 404, code: 'not_found' });
 
+const otherMethod = (given: string, to: string): Refusal => ({
+  given,
+  to,
+  status: 405,
+  code: 'method_not_allowed',
+});
+
 const IDS: Refusal[] = [
   ...[
     'GET /v1/users/ID',
@@ -85,9 +92,9 @@ const ROUTES: Refusal[] = [
     (to) => notFound('an unknown route', to),
   ),
   ...['PUT /v1/users', 'DELETE /v1/users', 'POST /v1/users/:id', 'GET /v1/keys/verify', 'POST /metrics'].map(
-    (to) => notFound('another method', to),
+    (to) => otherMethod('another method', to),
   ),
-  notFound('an unknown route', 'OPTIONS /v1/users'),
+  otherMethod('another method', 'OPTIONS /v1/users'),
 ];
 
 const GOOD = createApiKey('plat');

@@ -122,7 +122,7 @@ describe('what operators read', () => {
       () => service.request<{ projections: { lag: number }[] }>('GET', '/health/ready', { key: null }),
       ({ body }) => body.projections.every(({ lag }) => lag === 0),
     );
-    const parts = ['event_store', 'read_database', 'durable_database', 'message_bus', 'key_store'];
+    const parts = ['message_bus', 'read_database', 'durable_database', 'key_store', 'event_store'];
     expect(expectStatus(ready, 200).body).toMatchObject({
       status: 'up',
       parts: parts.map((name) => ({ name, status: 'up' })),

@@ -130,6 +130,28 @@ describe('deleting a tenant', () => {
     expect(done.completed_at).toMatch(/^2026-01-15T10:00/);
   });
 
+  it('given a deleted tenant, then what is left of its users is for keys of its whole platform alone', async () => {
+    const { id } = await newTenant();
+    const user = await newUser(id);
+    await call('DELETE', `/v1/tenants/${id}`);
+    await until(id, isRequested);
+    await confirmAll(id, user);
+    for (const what of ['deletion', 'events']) {
+      expect((await call('GET', `/v1/users/${user}/${what}`)).status).toBe(200);
+      const missing = await said('GET', `/v1/users/${UNKNOWN}/${what}`);
+      expect(missing.status).toBe(404);
+      const { id: elsewhere } = await newTenant();
+      const { api_key: stranger } = await service.newPlatform();
+      for (const other of [await restrictedKey(elsewhere), stranger.raw_key]) {
+        expect(await said('GET', `/v1/users/${user}/${what}`, undefined, { key: other })).toEqual(missing);
+      }
+    }
+    expect((await call('GET', `/v1/users/${user}/deletion`)).body).toMatchObject({
+      user_id: user,
+      status: 'completed',
+    });
+  });
+
   it('given more users than are read at once, when the tenant is deleted, then each of them goes', async () => {
     const { id } = await newTenant();
     await Promise.all(Array.from({ length: 150 }, () => newUser(id)));

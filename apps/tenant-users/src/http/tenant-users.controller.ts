@@ -21,6 +21,7 @@ import { CreateTenantUser } from '../commands/create-tenant-user.js';
 import { UpdateTenantUser } from '../commands/update-tenant-user.js';
 import type { UserChanges } from '../domain/tenant-user.js';
 import { AccountKits } from '../read-models/account-kits.js';
+import { Deletions } from '../read-models/deletions.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { UserHistory } from '../read-models/user-history.js';
 import { Users } from '../read-models/users.js';
@@ -43,6 +44,7 @@ export class TenantUsersController {
     private readonly commands: CommandBus,
     private readonly users: Users,
     private readonly history: UserHistory,
+    private readonly deletions: Deletions,
     private readonly accountKits: AccountKits,
     private readonly position: Position,
   ) {}
@@ -150,12 +152,12 @@ export class TenantUsersController {
   @RequireScope('audit:read')
   @ByUserId()
   @ApiOkResponse({ type: UserEventPage })
-  events(
+  async events(
     @UserId() userId: string,
     @Query() query: PageQuery,
     @CurrentAccess() access: PlatformAccess,
   ): Promise<UserEventPage> {
-    return this.history.list({ tenantId: access.tenant.id, userId }, query);
+    return this.history.list({ tenantId: await this.deletions.tenantOf(access, userId), userId }, query);
   }
 
   private async answer(

@@ -62,13 +62,16 @@ export class UserDeletionsController {
     return this.receipt(tenantId, userId);
   }
 
-  /** The receipt; auditors may read it too. */
+  /** The receipt; auditors may read it too. A key of the whole platform reads those of deleted tenants as well. */
   @Get(':id/deletion')
   @RequireScope('users:read', 'audit:read')
   @ByUserId()
   @ApiOkResponse({ type: DeletionResource })
-  deletion(@UserId() userId: string, @CurrentAccess() access: PlatformAccess): Promise<DeletionResource> {
-    return this.receipt(access.tenant.id, userId);
+  async deletion(
+    @UserId() userId: string,
+    @CurrentAccess() access: PlatformAccess,
+  ): Promise<DeletionResource> {
+    return this.receipt(await this.deletions.tenantOf(access, userId), userId);
   }
 
   private async receipt(tenantId: string, userId: string): Promise<DeletionResource> {

@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { type RecordedEvent, streamId } from '#kernel';
-import { READ_DATABASE } from '#platform';
+import { type PlatformAccess, READ_DATABASE } from '#platform';
 import type { CreateIndex, Projection, ReadDatabase } from '#projections';
 import type { DeletionEvent } from '../domain/deletion.js';
 import type { DeletionResource } from '../http/user.dto.js';
-import type { DeletionTables } from './tables.js';
+import type { DeletionTables, TenantDeletionTables } from './tables.js';
 
 export const DELETIONS = 'deletions';
 
@@ -122,6 +122,23 @@ export class Deletions {
         position: String(row.position),
       }
     );
+  }
+
+  /**
+   * Where to look for what is left of a user: the tenant that is acted in, or one of the platform that was deleted
+   * with the user in it, which only a key of the whole platform may look into.
+   */
+  async tenantOf({ platformId, onlyTenantId, tenant }: PlatformAccess, userId: string): Promise<string> {
+    if (onlyTenantId !== null) return tenant.id;
+    const gone = await this.database
+      .reader<DeletionTables & TenantDeletionTables>()
+      .selectFrom('deletions')
+      .innerJoin('tenant_deletions', 'tenant_deletions.tenant_id', 'deletions.tenant_id')
+      .select('deletions.tenant_id')
+      .where('deletions.user_id', '=', userId)
+      .where('tenant_deletions.platform_id', '=', platformId)
+      .executeTakeFirst();
+    return gone?.tenant_id ?? tenant.id;
   }
 
   /** Users whose deletion was requested before `before` and is still pending, oldest first. */

@@ -85,6 +85,8 @@ function exampleOf({ format, type, enum: choices, nullable, minimum, items }: Sc
 }
 
 function completeOperation(method: string, operation: OperationObject): void {
+  const parameters = (operation.parameters ?? []) as ParameterObject[];
+  for (const parameter of parameters) completeParameter(parameter);
   const required = (operation as { [REQUIRED_SCOPE]?: string })[REQUIRED_SCOPE];
   if (required === undefined) {
     answerWith(operation, [400, 503]);
@@ -93,8 +95,6 @@ function completeOperation(method: string, operation: OperationObject): void {
   operation.security = [{ bearer: [] }, { apiKey: [] }];
   const needs = required === 'root' ? 'Needs the root key.' : `Needs the scope ${required}.`;
   operation.description = [operation.description, needs].filter(Boolean).join(' ');
-  const parameters = (operation.parameters ?? []) as ParameterObject[];
-  for (const parameter of parameters) completeParameter(parameter);
   if (required !== 'root') parameters.push(TENANT_HEADER);
   operation.parameters = parameters;
   const statuses = [400, 401, 403, 404, 429, 503];
@@ -114,8 +114,8 @@ function relaxBody({ requestBody }: OperationObject, schemas: { [name: string]: 
 
 /** A user's id has no schema of its own. */
 function completeParameter(parameter: ParameterObject): void {
-  const isUserId = parameter.in === 'path' && Object.keys(parameter.schema ?? {}).length === 0;
-  if (isUserId) parameter.schema = USER_ID;
+  const isBare = Object.keys(parameter.schema ?? {}).length === 0;
+  if (isBare) parameter.schema = parameter.in === 'path' ? USER_ID : { type: 'string' };
   if (parameter.name === 'metadata') Object.assign(parameter, { style: 'deepObject', explode: true });
 }
 
