@@ -29,7 +29,7 @@ export function refuseOtherMethods(fastify: FastifyInstance): () => void {
     for (const [url, methods] of [...known]) {
       const allowed = [...methods].join(', ');
       const others = METHODS.filter((method) => !methods.has(method));
-      if (!url.startsWith('/v1/') || others.length === 0) continue;
+      if (url.includes('*') || others.length === 0) continue;
       fastify.route({
         method: others,
         url,
