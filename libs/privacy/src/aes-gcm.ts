@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
+import { type CipherKey, createCipheriv, createDecipheriv } from 'node:crypto';
 
 const ALGORITHM = 'aes-256-gcm';
 const OPTIONS = { authTagLength: 16 };
@@ -8,7 +8,7 @@ const TAG_BYTES = 16;
 export const IV_BYTES = 12;
 
 /** AES-256-GCM. Answers `iv | ciphertext | tag`, 28 bytes more than the plaintext. */
-export function encrypt(key: KeyObject, iv: Uint8Array, context: string, plaintext: Uint8Array): Buffer {
+export function encrypt(key: CipherKey, iv: Uint8Array, context: string, plaintext: Uint8Array): Buffer {
   const cipher = createCipheriv(ALGORITHM, key, iv, OPTIONS).setAAD(Buffer.from(context));
   const ciphertext = cipher.update(plaintext);
   cipher.final();
@@ -16,7 +16,7 @@ export function encrypt(key: KeyObject, iv: Uint8Array, context: string, plainte
 }
 
 /** Undoes `encrypt`. Throws when the bytes, the key or the context are not those of the encryption. */
-export function decrypt(key: KeyObject, context: string, bytes: Uint8Array): Buffer {
+export function decrypt(key: CipherKey, context: string, bytes: Uint8Array): Buffer {
   try {
     const decipher = createDecipheriv(ALGORITHM, key, bytes.subarray(0, IV_BYTES), OPTIONS)
       .setAAD(Buffer.from(context))

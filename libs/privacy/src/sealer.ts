@@ -1,14 +1,16 @@
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import { createHmac, createSecretKey } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { illegalState, type JsonObject } from '#kernel';
 import { decrypt, encrypt, IV_BYTES } from './aes-gcm.js';
-import { type HmacKey, hmacKey, hmacSha256 } from './hmac.js';
+import { hmacKey, hmacSha256 } from './hmac.js';
 import type { SubjectKeyStore } from './subject-keys.js';
 
 const PREFIX = 'v1.';
 
+/** As many are kept as keys, so each is little: one-byte strings, which the collector moves at no cost. */
 interface SealingKeys {
-  encryption: KeyObject;
-  iv: HmacKey;
+  encryption: string;
+  iv: string;
   /** The value that was opened last: hot subjects are read again and again. */
   opened?: { sealed: string; context: string; value: JsonObject };
 }
@@ -18,12 +20,19 @@ interface SealingKeys {
  * whose single block holds both. A subject key is uniformly random, so nothing has to be extracted first.
  */
 function deriveKeys(subjectKey: Uint8Array): SealingKeys {
-  const derived = createHmac('sha512', createSecretKey(subjectKey)).update('tenantry seal v1\x01').digest();
-  return {
-    encryption: createSecretKey(derived.subarray(0, 32)),
-    iv: hmacKey(derived.subarray(32)),
-  };
+  const key = createSecretKey(Buffer.from(subjectKey));
+  const derived = createHmac('sha512', key).update('tenantry seal v1\x01').digest('binary');
+  return { encryption: derived.slice(0, 32), iv: derived.slice(32) };
 }
+
+const bytesOf = (key: string): Buffer => Buffer.from(key, 'latin1');
+
+/** How many keys have the value that was opened last: values are larger than keys. */
+const VALUES_IN_MEMORY = 10_000;
+
+/** What is derived of a key hangs on the key itself, so that it leaves memory with it. */
+const DERIVED = Symbol('derived keys');
+type SubjectKey = Uint8Array & { [DERIVED]?: SealingKeys };
 
 /**
  * Seals JSON objects under subject keys with AES-256-GCM, as `v1.<key id>.<base64url(iv | ciphertext | tag)>`.
@@ -39,8 +48,15 @@ function deriveKeys(subjectKey: Uint8Array): SealingKeys {
  * one subject in one context are equal. Objects are equal here when their JSON text is, order of keys included.
  */
 export class Sealer {
-  /** A subject's derived keys live exactly as long as the store keeps its key in memory. */
-  readonly #derived = new WeakMap<Uint8Array, SealingKeys>();
+  /** Holds nobody's keys alive; those that fall out forget their value. */
+  readonly #remembering = new LRUCache<string, WeakRef<SealingKeys>>({
+    max: VALUES_IN_MEMORY,
+    noDisposeOnSet: true,
+    dispose: (keys) => {
+      const known = keys.deref();
+      if (known) delete known.opened;
+    },
+  });
 
   constructor(private readonly keys: SubjectKeyStore) {}
 
@@ -53,19 +69,20 @@ export class Sealer {
     if (!keys) throw illegalState('the personal data key is destroyed');
     const plaintext = Buffer.from(JSON.stringify(value));
     const named = Buffer.concat([Buffer.from(`${context.length}:${context}`), plaintext]);
-    const iv = hmacSha256(keys.iv, named).subarray(0, IV_BYTES);
-    const bytes = encrypt(keys.encryption, iv, context, plaintext);
+    const iv = hmacSha256(hmacKey(bytesOf(keys.iv)), named).subarray(0, IV_BYTES);
+    const bytes = encrypt(bytesOf(keys.encryption), iv, context, plaintext);
     const sealed = `${PREFIX}${keyId}.${bytes.toString('base64url')}`;
     // What was just written is read next, by whoever wrote it.
-    keys.opened = { sealed, context, value: JSON.parse(plaintext.toString()) as JsonObject };
+    this.#remember(keyId, keys, { sealed, context, value: JSON.parse(plaintext.toString()) as JsonObject });
     return sealed;
   }
 
   /**
    * The value, which may be shared with other callers and is not to be changed; null once its key is destroyed.
-   * Throws when it was altered or belongs to another context.
+   * Throws when it was altered or belongs to another context. Whoever opens many that are not soon opened again
+   * leaves the memory to others.
    */
-  async open(sealed: string, context: string): Promise<JsonObject | null> {
+  async open(sealed: string, context: string, { remember = true } = {}): Promise<JsonObject | null> {
     const keyId = sealed.slice(PREFIX.length, sealed.indexOf('.', PREFIX.length));
     if (!sealed.startsWith(PREFIX) || !/^\d+$/.test(keyId)) throw new Error('not a sealed value');
     const keys = await this.#find(keyId);
@@ -75,18 +92,19 @@ export class Sealer {
     // The last character of base64 can hold bits that decoding drops; a value has one sealed form only.
     if (bytes.toString('base64url') !== text) throw new Error('a sealed value is not in its canonical form');
     if (!keys) return null;
-    const value = JSON.parse(decrypt(keys.encryption, context, bytes).toString()) as JsonObject;
-    keys.opened = { sealed, context, value };
+    const value = JSON.parse(decrypt(bytesOf(keys.encryption), context, bytes).toString()) as JsonObject;
+    if (remember) this.#remember(keyId, keys, { sealed, context, value });
     return value;
   }
 
+  #remember(keyId: string, keys: SealingKeys, opened: NonNullable<SealingKeys['opened']>): void {
+    keys.opened = opened;
+    if (this.#remembering.get(keyId)?.deref() !== keys) this.#remembering.set(keyId, new WeakRef(keys));
+  }
+
   async #find(keyId: string): Promise<SealingKeys | undefined> {
-    const subjectKey = await this.keys.find(keyId);
-    if (!subjectKey) return undefined;
-    const known = this.#derived.get(subjectKey);
-    if (known) return known;
-    const derived = deriveKeys(subjectKey);
-    this.#derived.set(subjectKey, derived);
-    return derived;
+    const subjectKey: SubjectKey | undefined = await this.keys.find(keyId);
+    if (subjectKey) subjectKey[DERIVED] ??= deriveKeys(subjectKey);
+    return subjectKey?.[DERIVED];
   }
 }

@@ -6,8 +6,8 @@ import { KeyFile, type KeyRow } from './key-file.js';
 import type { SubjectKeyStore } from './subject-keys.js';
 
 const KEY_BYTES = 32;
-/** A key takes up to 4 kB of memory together with what a Sealer derives from it. */
-const KEYS_IN_MEMORY = 10_000;
+/** A key takes some 500 bytes together with what a Sealer derives from it. */
+const KEYS_IN_MEMORY = 100_000;
 
 export interface SqliteKeyStoreOptions {
   /** How many keys are made durable in one commit ahead of need. */
@@ -173,7 +173,8 @@ export class SqliteKeyStore implements SubjectKeyStore {
   }
 
   #unwrap(label: string, wrapped: Uint8Array): Uint8Array {
-    return decrypt(this.#masterKey, label, wrapped);
+    // A copy of its own: the decrypted bytes are part of a larger buffer, which would stay in memory for them.
+    return new Uint8Array(decrypt(this.#masterKey, label, wrapped));
   }
 }
 

@@ -108,10 +108,16 @@ export class IndexedRows {
     this.changedSince ??= changedSince(this.database);
     const changes = await this.changedSince({ tenantId, position, limit: options.limit });
     const ids = changes.map(({ id }) => id).filter((id) => id !== '');
-    const users = this.reader().selectFrom('users').selectAll().where('tenant_id', '=', tenantId);
-    const rows = ids.length > 0 ? await users.where('id', 'in', ids).execute() : [];
-    const found = new Map((await this.users(rows, options.opened)).map((user) => [user.row.id, user]));
+    const found = new Map((await this.named(ids, options.opened)).map((user) => [user.row.id, user]));
     return changes.map(({ id, ...change }) => ({ ...change, user: found.get(id) }));
+  }
+
+  /** By their ids alone: SQLite would take the tenant's index for the better one, and read all of its users. */
+  private async named(ids: string[], opened: boolean): Promise<ChangedUser[]> {
+    if (ids.length === 0) return [];
+    const rows = await this.reader().selectFrom('users').selectAll().where('id', 'in', ids).execute();
+    const own = rows.filter(({ tenant_id }) => tenant_id === this.tenantId);
+    return this.users(own, opened);
   }
 
   /** In no order; personal data stays sealed. */
@@ -135,7 +141,9 @@ export class IndexedRows {
   }
 
   private async opened({ id, personal }: Pick<UserRow, 'id' | 'personal'>): Promise<Partial<PersonalData>> {
-    return ((await this.sealer.open(personal, streamName('tenantUser', id))) ?? {}) as Partial<PersonalData>;
+    return ((await this.sealer.open(personal, streamName('tenantUser', id), {
+      remember: false,
+    })) ?? {}) as Partial<PersonalData>;
   }
 
   private tagged({ kind, value }: Pick<UserTag, 'kind' | 'value'>) {

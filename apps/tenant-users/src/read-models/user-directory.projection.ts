@@ -23,7 +23,7 @@ export const USER_DIRECTORY = 'user-directory';
 @Injectable()
 export class UserDirectoryProjection implements Projection<UserDirectoryTables> {
   readonly name = USER_DIRECTORY;
-  readonly version = 4;
+  readonly version = 5;
   readonly categories = ['tenantUser'];
   readonly tables = ['users', 'user_tags', 'user_counts', 'departed_users'] as const;
   /** Grows with every change, so that what was read before can be told from what would be read now. */
@@ -60,7 +60,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       .execute();
     await createIndex('users', ['tenant_id', 'sequence']);
     await createIndex('users', ['tenant_id', 'position']);
-    await createIndex('users', ['tenant_id', 'external_id_index']);
+    await createIndex('users', ['tenant_id', 'external_id_index', 'sequence']);
     for (const column of ['email_index', 'status', 'role']) {
       await createIndex('users', ['tenant_id', column, 'sequence']);
     }

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { ListOrder } from '#platform';
 import { Bitmap } from './bitmap.js';
@@ -15,7 +15,9 @@ const MAX_KEPT = 64;
 
 /** Rows read in one turn of the event loop: a millisecond or two. */
 const SEQUENCES_AT_ONCE = 2_000;
-const OPENED_AT_ONCE = 16;
+const OPENED_AT_ONCE = 8;
+/** Between two turns of what nobody waits for: others have most of the event loop. */
+const LEISURE_MS = 12;
 
 /** Something that was read from the tables and follows their changes. */
 interface Followed {
@@ -51,6 +53,8 @@ export class UserIndex {
   readonly #kept = new LRUCache<string, MatchingUsers>({ max: MAX_KEPT });
   readonly #loading = new Map<string, Promise<MatchingUsers>>();
   #search: Promise<Search> | undefined;
+  /** Somebody waits for the search to be ready. */
+  #urgent = false;
 
   constructor(
     private readonly rows: Pick<IndexedRows, 'position' | 'sequences' | 'personal' | 'changes'>,
@@ -69,12 +73,17 @@ export class UserIndex {
     page: WantedPage,
   ): Promise<{ sequences: number[]; total: number }> {
     const sets = await Promise.all(conditions.map((condition) => this.#usersMeeting(condition)));
-    const search = prefix === undefined ? undefined : await this.#searchable();
+    const search = prefix === undefined ? undefined : await this.#searchable({ urgent: true });
     await this.#catchUp(search ? [...sets, search] : sets);
     const bitmaps = sets.map(({ members }) => members);
     if (search && prefix !== undefined) bitmaps.push(search.terms.startingWith(prefix));
     const matching = bitmaps.reduce((one, other) => one.and(other));
     return { sequences: this.#page(matching, page), total: matching.count };
+  }
+
+  /** Makes prefixes ready to be searched for, at leisure, or follows what changed since. */
+  async warm(signal: AbortSignal): Promise<void> {
+    await this.#catchUp([await this.#searchable({ urgent: false, signal })]);
   }
 
   #page(matching: Bitmap, { limit, after, order }: WantedPage): number[] {
@@ -122,15 +131,16 @@ export class UserIndex {
   }
 
   /** Opens every user of the tenant the first time; a failure leaves it to the next question. */
-  #searchable(): Promise<Search> {
-    this.#search ??= this.#loadSearch().catch((error) => {
+  #searchable({ urgent, signal }: { urgent: boolean; signal?: AbortSignal }): Promise<Search> {
+    this.#urgent ||= urgent;
+    this.#search ??= this.#loadSearch(signal).catch((error) => {
       this.#search = undefined;
       throw error;
     });
     return this.#search;
   }
 
-  async #loadSearch(): Promise<Search> {
+  async #loadSearch(signal?: AbortSignal): Promise<Search> {
     const position = await this.rows.position();
     await this.#number();
     const terms = new SearchTerms();
@@ -143,7 +153,7 @@ export class UserIndex {
       }
       last = users.at(-1)?.sequence ?? last;
       more = users.length === OPENED_AT_ONCE;
-      await nextTurn();
+      await (this.#urgent ? nextTurn() : delay(LEISURE_MS, undefined, { signal }));
     }
     const apply = (ordinal: number, user: ChangedUser | undefined) =>
       terms.put(ordinal, termsOf(user?.personal ?? {}));

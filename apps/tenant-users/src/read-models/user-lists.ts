@@ -1,6 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { READ_DATABASE } from '#platform';
+import { AppLogger, READ_DATABASE } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { IndexedRows } from './indexed-rows.js';
@@ -13,8 +14,9 @@ import { UserIndex, type WantedPage } from './user-index.js';
 const MAX_USERS_IN_MEMORY = 1_000_000;
 /** What an index costs before it holds anyone, counted in users. */
 const USERS_AN_INDEX = 20;
-/** An index that nobody asks leaves memory, and with it the names it holds. */
-const IDLE_MS = 10 * 60_000;
+/** Opening fewer users than this for a first search is a matter of moments. */
+const WARMED_FROM_USERS = 500;
+const WARM_INTERVAL_MS = 3_000;
 
 /** More users than this under one email are treated like any other set. */
 const MAX_NAMED = 100;
@@ -24,21 +26,62 @@ const namesUsers = (condition: UserCondition): boolean =>
 
 /** Which users a list shows, and how many there are. */
 @Injectable()
-export class UserLists {
+export class UserLists implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly indexes = new LRUCache<string, UserIndex>({
     maxSize: MAX_USERS_IN_MEMORY,
     sizeCalculation: ({ size }) => Math.min(size + USERS_AN_INDEX, MAX_USERS_IN_MEMORY),
-    ttl: IDLE_MS,
-    ttlAutopurge: true,
   });
   private replacements = 0;
+  private readonly stopping = new AbortController();
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
     private readonly filters: UserFilters,
     private readonly projection: UserDirectoryProjection,
+    private readonly logger: AppLogger,
   ) {}
+
+  onApplicationBootstrap(): void {
+    void this.keepWarm(this.stopping.signal);
+  }
+
+  onApplicationShutdown(): void {
+    this.stopping.abort();
+  }
+
+  /**
+   * Opening each user of a large tenant takes seconds: that is done ahead of the first search, from the largest
+   * tenant down, and new users are taken in while what seals them is still in memory.
+   */
+  private async keepWarm(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        await delay(WARM_INTERVAL_MS, undefined, { signal, ref: false });
+        for (const tenantId of await this.largeTenants()) {
+          const index = this.indexOf(tenantId);
+          await index.warm(signal);
+          this.keep(tenantId, index);
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        this.logger.failure(error, { part: 'user lists' });
+      }
+    }
+  }
+
+  /** As many of the largest ones as there is room for. */
+  private async largeTenants(): Promise<string[]> {
+    // Before the projection has started there are no tables.
+    if (this.projection.replacements === 0) return [];
+    const counts = this.reader().selectFrom('user_counts').selectAll();
+    const large = counts.where('total', '>=', WARMED_FROM_USERS).orderBy('total', 'desc').limit(1_000);
+    let room = MAX_USERS_IN_MEMORY;
+    return (await large.execute()).flatMap(({ tenant_id, total }) => {
+      room -= total;
+      return room >= 0 ? [tenant_id] : [];
+    });
+  }
 
   /** One row more than the page's limit, where there are as many. */
   async find(
@@ -76,9 +119,13 @@ export class UserLists {
   private async matching(tenantId: string, { conditions, prefix }: WantedUsers, page: WantedPage) {
     const index = this.indexOf(tenantId);
     const { sequences, total } = await index.find(conditions, prefix, page);
-    // It may have grown.
-    if (this.indexes.peek(tenantId) === index) this.indexes.set(tenantId, index);
+    this.keep(tenantId, index);
     return { rows: await this.rowsAt(tenantId, sequences), total };
+  }
+
+  /** Counts it anew: it may have grown. */
+  private keep(tenantId: string, index: UserIndex): void {
+    if (this.indexes.peek(tenantId) === index) this.indexes.set(tenantId, index);
   }
 
   private indexOf(tenantId: string): UserIndex {

@@ -112,16 +112,15 @@ export class Users extends UserDirectory {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, order);
     const { rows: found, total } = await this.lists.find(tenantId, filter, { limit, after, order });
     const { rows, next } = pageOf(found, limit, order);
-    const data = await Promise.all(rows.map((row) => this.resource(row)));
+    const data = await Promise.all(rows.map((row) => this.resource(row, { remember: false })));
     return { data, next_cursor: next, total };
   }
 
-  private async resource(row: UserRow): Promise<UserResource> {
+  private async resource(row: UserRow, { remember = true } = {}): Promise<UserResource> {
     // The key may be gone a moment before the row is: the person is nobody from then on.
-    const personal = (await this.sealer.open(
-      row.personal,
-      streamName('tenantUser', row.id),
-    )) as unknown as PersonalData | null;
+    const personal = (await this.sealer.open(row.personal, streamName('tenantUser', row.id), {
+      remember,
+    })) as unknown as PersonalData | null;
     const facts = { ...row, teams: JSON.parse(row.teams) as string[], is_default: row.is_default === 1 };
     return userResource(facts, personal);
   }
