@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 
 interface Schema {
@@ -81,6 +81,17 @@ describe('the OpenAPI document', () => {
       'unauthorized',
       'unavailable',
     ]);
+  });
+
+  it('has one class behind each schema: Nest takes either of two of one name', () => {
+    const files = globSync('{apps,libs}/**/*.dto.ts', { exclude: ['**/node_modules/**'] });
+    const names = files.flatMap((file) =>
+      [...readFileSync(file, 'utf8').matchAll(/^(?:export )?(?:abstract )?class (\w+)/gm)].map(
+        ([, name]) => name,
+      ),
+    );
+    expect(names.length).toBeGreaterThan(50);
+    expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
   });
 
   it('gives an example of every field, or refers to what has one', () => {

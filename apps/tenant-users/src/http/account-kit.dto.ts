@@ -27,7 +27,7 @@ class AccountKitPolicyFields {
   key_scopes?: string[] | null;
 
   @RateLimitsField({ description: 'By name. Replaced as a whole.' })
-  rate_limits?: Record<string, RateLimitResource>;
+  rate_limits?: Record<string, KitRateLimit>;
 
   @TextListField({
     nullable: true,
@@ -50,14 +50,14 @@ export class UpdateAccountKitBody extends AccountKitPolicyFields {
   name?: string;
 }
 
-class RateLimitResource {
+class KitRateLimit {
   @ApiProperty({ example: 100 })
   limit!: number;
   @ApiProperty({ example: 60 })
   window_seconds!: number;
 }
 
-@ApiExtraModels(RateLimitResource)
+@ApiExtraModels(KitRateLimit)
 export class AccountKitResource {
   @ApiProperty({ format: 'uuid' })
   id!: string;
@@ -73,10 +73,10 @@ export class AccountKitResource {
   key_scopes!: string[] | null;
   @ApiProperty({
     type: 'object',
-    additionalProperties: { $ref: getSchemaPath(RateLimitResource) },
+    additionalProperties: { $ref: getSchemaPath(KitRateLimit) },
     example: { requests: { limit: 100, window_seconds: 60 } },
   })
-  rate_limits!: Record<string, RateLimitResource>;
+  rate_limits!: Record<string, KitRateLimit>;
   @ApiProperty({ type: [String], nullable: true, example: ['github'] })
   allowed_providers!: string[] | null;
   @ApiProperty({ format: 'date-time' })

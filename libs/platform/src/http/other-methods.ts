@@ -33,12 +33,14 @@ export function refuseOtherMethods(fastify: FastifyInstance): () => void {
       fastify.route({
         method: others,
         url,
-        handler: (request, reply) => {
+        // Before the body is looked at, which is of no interest.
+        onRequest: async (request, reply) => {
           const refusal = new TenantryError('invalid_input', `this path takes ${allowed}`, {
             code: 'method_not_allowed',
           });
           sendProblem(refusal, request, reply.header('allow', allowed));
         },
+        handler: () => {},
       });
     }
   };
