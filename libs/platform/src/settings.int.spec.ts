@@ -36,7 +36,7 @@ describe('settings', () => {
     ['TENANTRY_ROOT_KEY', 'secret'],
     ['TENANTRY_ROOT_KEY', createApiKey('plat')],
     ['EVENT_STORE_URL', 'http://localhost:2113'],
-    ['EVENT_STORE_URL', 'esdb://'],
+    ['EVENT_STORE_URL', 'esdb://?tls=false'],
     ['EVENT_STORE_URL', 'esdb://admin:changeit@localhost:port'],
     ['EVENT_STORE_URL', 'esdb://admin:changeit@localhost?tlsVerifyCert=false'],
     ['EVENT_STORE_URL', 'esdb://admin:changeit@localhost?tsl=false'],

@@ -7,6 +7,9 @@ import type { LogWarnings } from './options.js';
 import { logEntry, subscribeRequest } from './protocol.js';
 import type { PulledStream } from './pulled-stream.js';
 
+/** So often in a row an acknowledged append may be found unseen; a process too busy to look finds it once. */
+const STALLED_CHECKS = 8;
+
 interface FeedParts {
   connection: Connection;
   prefix: string;
@@ -31,6 +34,7 @@ export class LiveFeed {
   private newsScheduled = false;
   private acknowledged = 0;
   private due = 0;
+  private missedChecks = 0;
 
   /** `start`: the position of an event, or 0; what follows it is held. */
   constructor(
@@ -39,7 +43,7 @@ export class LiveFeed {
   ) {
     this.recent = new RecentEvents(start);
     this.ended = this.run();
-    this.watch = setInterval(() => this.checkProgress(), parts.stallMs).unref();
+    this.watch = setInterval(() => this.checkProgress(), parts.stallMs / STALLED_CHECKS).unref();
   }
 
   /** The last position that the log is known to have reached. */
@@ -105,8 +109,10 @@ export class LiveFeed {
   }
 
   private checkProgress(): void {
-    if (this.due > this.recent.head)
-      this.stream?.cancel(new Error('acknowledged events are not handed over'));
-    this.due = this.acknowledged;
+    this.missedChecks = this.due > this.recent.head ? this.missedChecks + 1 : 0;
+    if (this.missedChecks === 0) this.due = this.acknowledged;
+    if (this.missedChecks < STALLED_CHECKS) return;
+    this.missedChecks = 0;
+    this.stream?.cancel(new Error('acknowledged events are not handed over'));
   }
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { NoAnswer, StreamEnded } from './failures.js';
+import { afterWaiting } from './in-time.js';
 
 /** What a call to the server answers, item by item; `cancel` ends it. */
 export type AnswerStream = Readable & { cancel(): void };
@@ -31,8 +32,8 @@ export class PulledStream<Item> {
 
   /** Rejects with NoAnswer after the time-out, where there is one. */
   async next(timeoutMs?: number): Promise<Item> {
-    const timer =
-      timeoutMs && setTimeout(() => this.cancel(new NoAnswer('no answer came in time')), timeoutMs);
+    const late = (): void => this.cancel(new NoAnswer('no answer came in time'));
+    const stop = timeoutMs ? afterWaiting(timeoutMs, late) : undefined;
     try {
       for (;;) {
         const item = this.take();
@@ -43,7 +44,7 @@ export class PulledStream<Item> {
         });
       }
     } finally {
-      if (timer) clearTimeout(timer);
+      stop?.();
     }
   }
 
