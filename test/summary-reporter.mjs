@@ -1,11 +1,18 @@
 // Ends a test run with the real back ends that took part and, on the last line, the totals.
 import { existsSync } from 'node:fs';
 
-/** `specs` tells which spec files drive the back end; one without them has `adapter`, the folder it would need. */
+/**
+ * `specs` tells which spec files drive the back end; one without them has `adapter`, the folder it would need.
+ * `title` finds, in the titles of its contract suite, what exactly it was: a version, or a stand-in.
+ */
 const BACK_ENDS = [
   { name: `SQLite ${process.versions.sqlite} (node:sqlite)`, specs: /^libs\/.*\/sqlite\/.*\.int\.spec\.ts$/ },
   { name: 'embedded bus', specs: /^libs\/message-bus\/src\/embedded\/.*\.int\.spec\.ts$/ },
-  { name: 'EventStoreDB', adapter: 'libs/event-store/src/eventstoredb' },
+  {
+    name: 'EventStoreDB',
+    specs: /^libs\/event-store\/src\/eventstoredb\/event-store-db\.int\.spec\.ts$/,
+    title: /^the event store: EventStoreDB (.+)$/,
+  },
   { name: 'Kafka', adapter: 'libs/message-bus/src/kafka' },
   { name: 'PostgreSQL', adapter: 'libs/projections/src/postgres' },
 ];
@@ -38,7 +45,7 @@ export default class SummaryReporter {
     return this.#nothingRan ? new Error('no test ran') : undefined;
   }
 
-  #outcome({ specs, adapter }, testResults) {
+  #outcome({ specs, title, adapter }, testResults) {
     if (!specs) return existsSync(adapter) ? 'not run: no spec reports it' : 'not run: no adapter yet';
     const driven = testResults.filter(({ testFilePath }) =>
       specs.test(testFilePath.slice(this.#root.length + 1)),
@@ -47,6 +54,15 @@ export default class SummaryReporter {
     const ran = sum('numPassingTests') + sum('numFailingTests');
     if (ran === 0) return 'not run: none of its specs took part in this run';
     const failed = sum('numFailingTests');
-    return `ran: ${ran} tests in ${driven.length} specs${failed > 0 ? `, ${failed} failed` : ''}`;
+    const what = title ? `${found(title, driven)}, ` : '';
+    return `${what}ran: ${ran} tests in ${driven.length} specs${failed > 0 ? `, ${failed} failed` : ''}`;
   }
+}
+
+/** What the title of a suite says after the name of the back end. */
+function found(title, driven) {
+  const suites = driven.flatMap(({ testResults }) =>
+    testResults.map(({ ancestorTitles }) => ancestorTitles[0]),
+  );
+  return suites.map((suite) => title.exec(suite ?? '')?.[1]).find(Boolean) ?? 'nobody knows which';
 }

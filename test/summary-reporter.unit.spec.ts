@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 const JEST = resolve('node_modules/jest/bin/jest.js');
 const REPORTER = resolve('test/summary-reporter.mjs');
+const EVENT_STORE_DB = 'libs/event-store/src/eventstoredb/event-store-db.int.spec.ts';
 const EMBEDDED_BUS = 'libs/message-bus/src/embedded/bus.int.spec.ts';
 
 describe('the end of a test run', () => {
@@ -43,6 +44,13 @@ describe('the end of a test run', () => {
     expect(lines).toContainEqual(expect.stringMatching(/embedded bus +ran: 2 tests in 1 specs$/));
     expect(lines).toContainEqual(expect.stringMatching(/SQLite .* +not run: none of its specs took part/));
     expect(lines).toContainEqual(expect.stringMatching(/Kafka +not run: no adapter yet$/));
+  });
+
+  it.each(['24.10.5', 'stand-in (scripted gRPC peer)'])('tells that EventStoreDB was %s', (what) => {
+    const suite = `describe('the event store: EventStoreDB ${what}', () => it('a', () => {}));`;
+    const { lines } = run({ [EVENT_STORE_DB]: suite });
+    const row = lines.find((line) => line.startsWith('  EventStoreDB '));
+    expect(row?.replace(/ +/g, ' ')).toBe(` EventStoreDB ${what}, ran: 1 tests in 1 specs`);
   });
 
   function run(specs: Record<string, string>) {

@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Service } from '#testing';
 import {
   createUser,
+  eventStoreSettings,
   eventually,
   expectStatus,
   inParallel,
@@ -18,14 +19,14 @@ import {
 
 /** A first start is killed so long after it has made this file. */
 const INTERRUPTIONS = [
-  { file: 'log.db', thenMs: 0 },
+  { file: process.env.EVENT_STORE_URL ? 'read.db' : 'log.db', thenMs: 0 },
   { file: 'platform-key', thenMs: 0 },
   { file: 'platform-key', thenMs: 6 },
 ];
 
 async function startAndKill(dir: string, { file, thenMs }: (typeof INTERRUPTIONS)[number]): Promise<void> {
   const child = spawn(process.execPath, ['dist/apps/all-in-one/src/main.js'], {
-    env: { PATH: process.env.PATH, PORT: '0', TENANTRY_DATA_DIR: dir },
+    env: { PATH: process.env.PATH, PORT: '0', TENANTRY_DATA_DIR: dir, ...eventStoreSettings(dir) },
     stdio: 'ignore',
   });
   const gone = once(child, 'exit');

@@ -4,9 +4,14 @@ import { afterAll, expect } from '@jest/globals';
 import type { Answer, Service, ServiceOptions } from '#testing';
 // Not through the indexes, which would load every library into every spec.
 import { createApiKey } from '../../libs/platform/src/access/api-key.js';
-import { freshDataDir, ServiceNotStarted, startService } from '../../libs/testing/src/service-process.js';
+import {
+  eventStoreSettings,
+  freshDataDir,
+  ServiceNotStarted,
+  startService,
+} from '../../libs/testing/src/service-process.js';
 
-export { createApiKey, ServiceNotStarted };
+export { createApiKey, eventStoreSettings, ServiceNotStarted };
 
 export interface User {
   id: string;

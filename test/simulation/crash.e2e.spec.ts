@@ -50,8 +50,8 @@ class Simulation {
     const { stderr, code } = await this.running().stop();
     if (code !== 0) this.ledger.fault(`SIGTERM ended it with exit code ${code}`);
     expectNoErrors(stderr, this.ledger);
-    expectNoTraces(this.dataDir, this.ledger);
-    expectKeysDestroyed(this.dataDir, this.ledger);
+    await expectNoTraces(this.dataDir, this.ledger);
+    await expectKeysDestroyed(this.dataDir, this.ledger);
     this.throwFaults();
     const { counts, found } = this.ledger;
     print(
@@ -137,7 +137,7 @@ class Simulation {
     if (isFull) {
       await expectPopulation(service, ledger);
       await expectProjectionsRight(service, ledger);
-      expectNoTraces(this.dataDir, ledger);
+      await expectNoTraces(this.dataDir, ledger);
     }
     this.inspected += people.length;
     return people.length;

@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventStoreSettings } from '#testing';
 import type { Ledger } from './ledger.js';
 
 const ALL_IN_ONE = 'dist/apps/all-in-one/src/main.js';
 
 /** Starts the built service and kills it with SIGKILL after that time, whether it listens by then or not. */
 export async function killAfterStart(dataDir: string, delayMs: number): Promise<string> {
-  const env = { PATH: process.env.PATH, PORT: '0', TENANTRY_DATA_DIR: dataDir };
+  const log = eventStoreSettings(dataDir);
+  const env = { PATH: process.env.PATH, PORT: '0', TENANTRY_DATA_DIR: dataDir, ...log };
   const child = spawn(process.execPath, [ALL_IN_ONE], { env, stdio: ['ignore', 'ignore', 'pipe'] });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

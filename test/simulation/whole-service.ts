@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { streamId } from '#kernel';
 import type { Service } from '#testing';
 import { eventually, expectStatus, type Page, type User, walk } from '../e2e/support.js';
-import { tracesUnder } from '../e2e/traces.js';
+import { tracesIn, tracesUnder } from '../e2e/traces.js';
 import type { Ledger } from './ledger.js';
+import { logContent } from './log-content.js';
 
 interface Health {
   status: string;
@@ -73,43 +75,48 @@ export async function expectPopulation(service: Service, ledger: Ledger): Promis
     ledger.fault(`of ${rows.length} users ${totals} are told`);
 }
 
-/** No file holds anything personal in clear, of whomever; what is not personal shows that one would see it. */
-export function expectNoTraces(dataDir: string, ledger: Ledger): void {
-  const { personalMark, openMark } = ledger;
-  const traces = tracesUnder(dataDir, [personalMark, openMark]);
+/** Neither a file nor the log holds anything personal in clear; what is not personal shows that one would see it. */
+export async function expectNoTraces(dataDir: string, ledger: Ledger): Promise<void> {
+  const marks = [ledger.personalMark, ledger.openMark];
+  const log = Buffer.from(JSON.stringify(await logContent(dataDir), (_, value) => simpleValue(value)));
+  const traces = [...tracesUnder(dataDir, marks), ...tracesIn(log, 'the log', marks)];
   for (const { file, value, form } of traces) {
-    if (value === personalMark) ledger.fault(`${file} holds personal data, as ${form}`);
+    if (value === ledger.personalMark) ledger.fault(`${file} holds personal data, as ${form}`);
   }
-  for (const name of ['log.db', 'read.db']) {
-    const isSeen = traces.some(({ file, value }) => value === openMark && file.startsWith(name));
+  const files = process.env.EVENT_STORE_URL ? ['read.db'] : ['read.db', 'log.db'];
+  for (const name of ['the log', ...files]) {
+    const isSeen = traces.some(({ file, value }) => value === ledger.openMark && file.startsWith(name));
     if (!isSeen) ledger.fault(`what ${name} holds in clear was not found, so the search proves nothing`);
   }
 }
+
+const simpleValue = (value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
 
 /**
  * The keys that anything of a deleted user was ever sealed under are nothing but zeros. To be asked once the
  * service has ended: the key store cuts its journal after each destruction and suffers no reader then.
  */
-export function expectKeysDestroyed(dataDir: string, ledger: Ledger): void {
+export async function expectKeysDestroyed(dataDir: string, ledger: Ledger): Promise<void> {
   const deleted = new Set(ledger.people.filter(({ isDeleted }) => isDeleted).map(({ id }) => id));
-  const log = new DatabaseSync(join(dataDir, 'log.db'), { readOnly: true });
+  const sealed = new Map(
+    (await logContent(dataDir)).flatMap(({ stream, data }) =>
+      data.subject_key === undefined ? [] : [[`${stream} ${data.subject_key}`, { stream, data }]],
+    ),
+  );
   const keys = new DatabaseSync(join(dataDir, 'keys.db'), { readOnly: true });
   try {
     const isAlive = keys.prepare(
       'select 1 from subject_keys where id = ? and wrapped != zeroblob(length(wrapped))',
     );
-    const sealed = log.prepare(`select distinct substr(stream, instr(stream, '-') + 1) as userId, stream,
-      json_extract(data, '$.subject_key') as keyId from events where keyId is not null`);
     let destroyed = 0;
-    for (const { userId, stream, keyId } of sealed.all()) {
-      if (!deleted.has(String(userId))) continue;
-      if (isAlive.get(Number(keyId))) ledger.fault(`the key of ${stream} outlived its user`);
+    for (const { stream, data } of sealed.values()) {
+      if (!deleted.has(streamId(stream))) continue;
+      if (isAlive.get(Number(data.subject_key))) ledger.fault(`the key of ${stream} outlived its user`);
       else destroyed += 1;
     }
     if (destroyed < deleted.size)
       ledger.fault(`${destroyed} keys of ${deleted.size} deleted users were found`);
   } finally {
-    log.close();
     keys.close();
   }
 }

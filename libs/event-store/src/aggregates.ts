@@ -4,6 +4,7 @@ import {
   type CommandContext,
   type Decider,
   type DomainEvent,
+  isTenantryError,
   type NewEvent,
   type RecordedEvent,
   repeatableRequest,
@@ -44,6 +45,8 @@ export interface Executed<State, Event> extends Aggregate<State> {
 interface Read<State, Event> {
   latest: Aggregate<State>;
   done?: Executed<State, Event> | undefined;
+  /** Not read from the log just now, and other processes write to it. */
+  mayBeStale?: boolean;
 }
 
 const MAX_ATTEMPTS = 8;
@@ -56,7 +59,8 @@ const absent = <State>({ initialState }: { initialState: State }): Aggregate<Sta
 
 /**
  * Runs commands: load → decide → append → evolve. States are cached; with several replicas a stale one shows as
- * a conflict, is caught up from the log and decided again. Commands on one stream wait for each other here, so
+ * a conflict, is caught up from the log and decided again. A refusal, or a decision that nothing is to be done, has
+ * no append to show it, so neither is made on a state that was only cached. Commands on one stream wait for each other here, so
  * that only other processes can cause conflicts. A repeatable request whose events a stream holds already is not
  * decided again: it gets the aggregate as of then.
  */
@@ -123,19 +127,22 @@ export class Aggregates {
     command: Command,
     options: ExecuteOptions,
   ): Promise<Executed<State, Event>> {
-    let { latest, done } = await this.start(decider, stream, options);
+    let known = await this.start(decider, stream, options);
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      if (done) return done;
-      // What the command may not see is told by `decide` alone, so it comes before the revision.
-      const events = decider.decide(command, latest.state);
-      this.checkRevision(latest, options.ifRevision);
-      if (events.length === 0) return { ...latest, events };
+      if (known.done) return known.done;
+      const { latest } = known;
       try {
-        return await this.append(decider, stream, latest, { events, context: options.context });
+        // What the command may not see is told by `decide` alone, so it comes before the revision.
+        const events = decider.decide(command, latest.state);
+        this.checkRevision(latest, options.ifRevision);
+        if (events.length > 0)
+          return await this.append(decider, stream, latest, { events, context: options.context });
+        if (!known.mayBeStale) return { ...latest, events };
       } catch (error) {
-        if (!(error instanceof RevisionConflict)) throw error;
-        ({ latest, done } = await this.catchUp(decider, stream, latest));
+        const isUncertain = known.mayBeStale && isTenantryError(error) && error.kind !== 'unavailable';
+        if (!(error instanceof RevisionConflict) && !isUncertain) throw error;
       }
+      known = await this.catchUp(decider, stream, latest);
     }
     throw new TenantryError('conflict', `${decider.category} is being changed too often at the same time`);
   }
@@ -147,9 +154,9 @@ export class Aggregates {
     options: ExecuteOptions,
   ): Promise<Read<State, Event>> {
     if (repeatableRequest()?.resumed) return this.catchUp(decider, stream, undefined);
-    const known = this.cached<State>(stream);
-    if (known) return { latest: known };
-    return options.expectNew ? { latest: absent(decider) } : this.catchUp(decider, stream, undefined);
+    const known = this.cached<State>(stream) ?? (options.expectNew ? absent(decider) : undefined);
+    if (known) return { latest: known, mayBeStale: !this.store.exclusive };
+    return this.catchUp(decider, stream, undefined);
   }
 
   private async append<State, Command, Event extends DomainEvent>(

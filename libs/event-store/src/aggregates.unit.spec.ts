@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type Decider, type DomainEvent, illegalState, notFound, runRepeatably, systemClock } from '#kernel';
 import { InMemoryEventStore } from '#testing';
 import { Aggregates, type EventCodec } from './aggregates.js';
@@ -62,6 +62,34 @@ describe('commands on an aggregate', () => {
     await add(other, 90);
     await expect(add(one, 50)).rejects.toMatchObject({ code: 'illegal_state' });
     expect((await add(one, 9)).state).toBe(100);
+  });
+
+  it('given another writer, then nothing is refused on a stale state', async () => {
+    await add(one, 100);
+    await add(other, -60);
+    expect((await add(one, 50)).state).toBe(90);
+  });
+
+  it('given another writer, then a required revision is compared with the true one', async () => {
+    await add(one, 1);
+    await add(other, 1);
+    expect(await add(one, 1, 100, { ifRevision: 1 })).toMatchObject({ state: 3, revision: 2 });
+    await expect(add(other, 1, 100, { ifRevision: 1 })).rejects.toMatchObject({ code: 'revision_mismatch' });
+  });
+
+  it('given another writer, then that nothing is to be done is decided on the true state', async () => {
+    await add(one, 1);
+    await add(other, 5);
+    expect(await add(one, 0)).toMatchObject({ state: 6, revision: 1 });
+  });
+
+  it('given a store that nobody else writes to, then a refusal reads nothing', async () => {
+    const reads = jest.spyOn(store, 'read');
+    const alone = new Aggregates(Object.assign(store, { exclusive: true }), plain, systemClock);
+    await add(alone, 1, 100, { expectNew: true });
+    await expect(add(alone, 100)).rejects.toMatchObject({ code: 'illegal_state' });
+    await add(alone, 0);
+    expect(reads).not.toHaveBeenCalled();
   });
 
   it('given 200 at once, then no more succeed than the limit lets', async () => {

@@ -44,6 +44,9 @@ export interface Subscription {
  * again with the first write's result and changes nothing.
  */
 export interface EventStore {
+  /** No other process writes to this log while it is open. */
+  readonly exclusive?: boolean;
+
   /**
    * Throws RevisionConflict when the stream is elsewhere, TenantryError `unavailable` when the log can't be
    * reached or the outcome is unknown after retries, `invalid_input`/`payload_too_large` above 1 MiB.

@@ -8,4 +8,8 @@ export {
   type SubscribeOptions,
   type Subscription,
 } from './event-store.js';
+export { clientConnectionString } from './eventstoredb/connection-string.js';
+export { EventStoreDb } from './eventstoredb/event-store-db.js';
+export { AccessDenied } from './eventstoredb/failures.js';
+export { ExclusiveLock } from './sqlite/exclusive-lock.js';
 export { SqliteEventStore } from './sqlite/sqlite-event-store.js';

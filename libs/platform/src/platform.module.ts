@@ -2,7 +2,14 @@ import { join } from 'node:path';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
-import { Aggregates, type EventStore, SqliteEventStore } from '#event-store';
+import {
+  AccessDenied,
+  Aggregates,
+  type EventStore,
+  EventStoreDb,
+  ExclusiveLock,
+  SqliteEventStore,
+} from '#event-store';
 import { type Clock, isTenantryError, systemClock } from '#kernel';
 import { EmbeddedBus } from '#message-bus';
 import { PersonalDataCodec, Sealer, SqliteKeyStore, type SubjectKeyStore } from '#privacy';
@@ -33,7 +40,7 @@ import {
   SETTINGS,
 } from './tokens.js';
 
-/** What every service stands on, on the embedded engines. */
+/** What every service stands on: the embedded engines, or those of a cluster that the settings name. */
 @Module({})
 export class PlatformModule {
   static forRoot(settings: Settings, clock: Clock = systemClock): DynamicModule {
@@ -60,7 +67,11 @@ function engines(settings: Settings, clock: Clock): Provider[] {
   return [
     { provide: SETTINGS, useValue: settings },
     { provide: CLOCK, useValue: clock },
-    { provide: EVENT_STORE, useFactory: () => SqliteEventStore.open(file(settings, 'log.db')) },
+    {
+      provide: EVENT_STORE,
+      useFactory: (logger: AppLogger) => openEventStore(settings, logger),
+      inject: [AppLogger],
+    },
     {
       provide: DURABLE_DATABASE,
       useFactory: () => SqliteReadDatabase.open(file(settings, 'requests.db'), { durable: true }),
@@ -76,6 +87,20 @@ function engines(settings: Settings, clock: Clock): Provider[] {
       useFactory: () => openKeyStore(settings, clock),
     },
   ];
+}
+
+/** A server that is down is waited for; one that refuses the user is a wrong setting. */
+async function openEventStore(settings: Settings, logger: AppLogger): Promise<EventStore> {
+  const { eventStoreUrl: url, streamPrefix } = settings;
+  if (!url) return SqliteEventStore.open(file(settings, 'log.db'));
+  // What else is in the data dir has one process to write it, wherever the log is.
+  const lock = ExclusiveLock.acquire(file(settings, 'data-dir.lock'), 'the data dir');
+  try {
+    return await EventStoreDb.open(url, { logger, streamPrefix, onClosed: () => lock.release() });
+  } catch (error) {
+    if (!(error instanceof AccessDenied)) throw error;
+    throw new InvalidSetting('EVENT_STORE_URL', error.message);
+  }
 }
 
 function openKeyStore(settings: Settings, clock: Clock): SqliteKeyStore {

@@ -1,12 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { clientConnectionString } from '#event-store';
 import { createApiKey, parseApiKey } from './access/api-key.js';
 
 export interface Settings {
   host: string;
   port: number;
   dataDir: string;
+  /** The connection string of EventStoreDB or KurrentDB; the log is a file in the data dir when left out. */
+  eventStoreUrl: string | undefined;
+  /** Before the name of every stream there, so that several platforms of this service can share a server. */
+  streamPrefix: string;
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   /** 32 bytes that wrap the users' keys. */
   masterKey: Uint8Array;
@@ -33,8 +38,8 @@ export class InvalidSetting extends Error {
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
-/** Engines of a cluster, which this version does not run on; refused rather than passed over. */
-const NOT_SUPPORTED = ['EVENT_STORE_URL', 'KAFKA_BROKERS', 'DATABASE_URL', 'TENANTRY_KEY_STORE_URL'];
+/** Engines of a cluster that this version does not run on; refused rather than passed over. */
+const NOT_SUPPORTED = ['KAFKA_BROKERS', 'DATABASE_URL', 'TENANTRY_KEY_STORE_URL'];
 
 /**
  * Reads the settings from the environment; makes the data dir, the master key and the root key (files of mode
@@ -50,6 +55,8 @@ export function loadSettings(env: NodeJS.ProcessEnv): Settings {
     host: env.HOST || '127.0.0.1',
     port: readInteger(env, 'PORT', { default: 3000, min: 0, max: 65_535 }),
     dataDir,
+    eventStoreUrl: readEventStoreUrl(env),
+    streamPrefix: readStreamPrefix(env),
     logLevel: readLogLevel(env),
     masterKey: readMasterKey(env, dataDir),
     rootKey: readRootKey(env, dataDir),
@@ -116,6 +123,24 @@ function readPublicUrl(env: NodeJS.ProcessEnv): string | null {
     throw new InvalidSetting('TENANTRY_PUBLIC_URL', 'must be an http or https URL without a query');
   }
   return url.href.replace(/\/$/, '');
+}
+
+function readEventStoreUrl(env: NodeJS.ProcessEnv): string | undefined {
+  const url = env.EVENT_STORE_URL || undefined;
+  try {
+    if (url) clientConnectionString(url);
+  } catch (error) {
+    throw new InvalidSetting('EVENT_STORE_URL', (error as Error).message);
+  }
+  return url;
+}
+
+function readStreamPrefix(env: NodeJS.ProcessEnv): string {
+  const prefix = env.TENANTRY_STREAM_PREFIX ?? '';
+  if (!/^\w{0,32}$/.test(prefix)) {
+    throw new InvalidSetting('TENANTRY_STREAM_PREFIX', 'must be at most 32 letters, digits and underscores');
+  }
+  return prefix;
 }
 
 function readLogLevel(env: NodeJS.ProcessEnv): Settings['logLevel'] {

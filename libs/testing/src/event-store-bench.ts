@@ -102,7 +102,7 @@ export async function conflictOf(append: Promise<unknown>): Promise<RevisionConf
   throw error;
 }
 
-/** A handler that keeps what it is given. While its gate is shut, batches stay under way. */
+/** A handler that keeps what it is given. While its gate is shut, batches with events stay under way. */
 export class Collector {
   readonly batches: Batch[] = [];
   readonly events: RecordedEvent[] = [];
@@ -114,7 +114,7 @@ export class Collector {
     this.batches.push(batch);
     this.events.push(...batch.events);
     for (const { until, resolve } of this.waiting) if (until()) resolve();
-    await this.gate;
+    if (batch.events.length > 0) await this.gate;
   };
 
   shut(): void {

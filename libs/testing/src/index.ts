@@ -1,5 +1,7 @@
 export type { EventStoreDeviations, EventStoreFactory, EventStoreHarness } from './event-store-bench.js';
 export { describeEventStore } from './event-store-contract.js';
+export { type EventStoreServer, findEventStoreServer } from './event-store-server.js';
+export { type AppendFault, EventStoreStandIn } from './event-store-stand-in/event-store-stand-in.js';
 export { given } from './given.js';
 export { InMemoryEventStore } from './in-memory-event-store.js';
 export { InterruptibleReadDatabase, type Interruption } from './interruptible-read-database.js';
@@ -22,6 +24,7 @@ export {
 } from './sample-projection.js';
 export {
   type Answer,
+  eventStoreSettings,
   freshDataDir,
   type RequestOptions,
   type Service,

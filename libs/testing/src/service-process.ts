@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface ServiceOptions {
@@ -76,6 +77,16 @@ export class ServiceNotStarted extends Error {
 const ALL_IN_ONE = 'dist/apps/all-in-one/src/main.js';
 const LISTENS = /^Tenantry listens on (http:\S+)\n/m;
 
+/**
+ * The log that services of tests run on: the server that this process's EVENT_STORE_URL names, with a name space of
+ * its own for each data dir, so that a fresh one finds nothing there; without it, the file in the data dir.
+ */
+export function eventStoreSettings(dataDir: string): Record<string, string> {
+  const url = process.env.EVENT_STORE_URL;
+  const name = createHash('sha256').update(resolve(dataDir)).digest('hex').slice(0, 12);
+  return url ? { EVENT_STORE_URL: url, TENANTRY_STREAM_PREFIX: `e2e_${name}_` } : {};
+}
+
 export const freshDataDir = (): string => mkdtempSync(join(tmpdir(), 'tenantry-'));
 
 /** Starts the built service on a free port and waits until it listens. Throws ServiceNotStarted. */
@@ -83,7 +94,14 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const { dataDir = freshDataDir(), env = {}, program = ALL_IN_ONE, startTimeoutMs = 30_000 } = options;
   if (!existsSync(program)) throw new Error(`${program} is missing: run npm run build first`);
   const child = spawn(process.execPath, [program], {
-    env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: '0', TENANTRY_DATA_DIR: dataDir, ...env },
+    env: {
+      PATH: process.env.PATH,
+      HOST: '127.0.0.1',
+      PORT: '0',
+      TENANTRY_DATA_DIR: dataDir,
+      ...eventStoreSettings(dataDir),
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const output = { stdout: '', stderr: '' };

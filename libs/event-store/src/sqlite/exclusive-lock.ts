@@ -11,7 +11,7 @@ export class ExclusiveLock {
   private constructor(private readonly database: DatabaseSync) {}
 
   /** Throws `unavailable` when another process, or another opening in this one, holds it. */
-  static acquire(file: string): ExclusiveLock {
+  static acquire(file: string, what = 'the event log'): ExclusiveLock {
     const database = new DatabaseSync(file, { timeout: 0 });
     try {
       database.exec('BEGIN EXCLUSIVE');
@@ -19,7 +19,7 @@ export class ExclusiveLock {
     } catch (error) {
       database.close();
       if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
-      throw unavailable('the event log is already open for writing, in another process or in this one', {
+      throw unavailable(`${what} is already open for writing, in another process or in this one`, {
         cause: error,
       });
     }

@@ -1,26 +1,12 @@
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import type { RecordedEvent } from '#kernel';
-import { recordedEvent } from './event-row.js';
+import { recordedEvent } from '../event-row.js';
+import type { Scan, ScanResult } from '../log-subscription.js';
 import type { EventRow } from './writer.worker.js';
 
 const COLUMNS = 'position, stream, revision, id, type, at, data, metadata';
 /** How much of the log one scan looks at, so that a rare category can't hold up the event loop. */
 const SCAN_WINDOW = 4_096;
-
-/** What a subscriber asks for: at most `limit` events after a position, of some categories (undefined: all). */
-export interface Scan {
-  after: number;
-  /** The last position to look at. */
-  head: number;
-  limit: number;
-  categories: ReadonlySet<string> | undefined;
-}
-
-/** What a scan found, and the position up to which it looked. */
-export interface ScanResult {
-  events: RecordedEvent[];
-  position: number;
-}
 
 /** Reads the log on a connection of its own, on the calling thread; it sees what is committed. */
 export class LogReader {

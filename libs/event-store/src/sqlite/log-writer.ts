@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { type RecordedEvent, TenantryError, unavailable } from '#kernel';
-import { recordedEvent } from './event-row.js';
+import { recordedEvent } from '../event-row.js';
 import type { AppendOutcome, AppendRequest, WriterReply, WriterRequest } from './writer.worker.js';
 
 const MAX_WAITING_APPENDS = 10_000;

@@ -1,5 +1,6 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { type NewEvent, type RecordedEvent, unavailable } from '#kernel';
+import { appendRequest, expectedRevision } from '../event-row.js';
 import {
   type AppendResult,
   type Batch,
@@ -9,12 +10,11 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from '../event-store.js';
-import { appendRequest, expectedRevision } from './event-row.js';
+import { LogSubscription, type Scan, type ScanResult } from '../log-subscription.js';
+import { RecentEvents } from '../recent-events.js';
 import { ExclusiveLock } from './exclusive-lock.js';
-import { LogReader, type Scan, type ScanResult } from './log-reader.js';
-import { LogSubscription } from './log-subscription.js';
+import { LogReader } from './log-reader.js';
 import { LogWriter } from './log-writer.js';
-import { RecentEvents } from './recent-events.js';
 
 /**
  * The log in one SQLite file: appends go through a writer thread with group commit, reads are made on the calling
@@ -22,6 +22,8 @@ import { RecentEvents } from './recent-events.js';
  * Data is kept as JSON, so what JSON does not know (`-0`, `undefined`) comes back as JSON has it.
  */
 export class SqliteEventStore implements EventStore {
+  /** The lock on the file sees to it. */
+  readonly exclusive = true;
   private readonly subscriptions = new Set<LogSubscription>();
   private readonly recent: RecentEvents;
   private closing: Promise<void> | undefined;

@@ -34,7 +34,9 @@ export class Metrics {
       registers,
       collect: async () => {
         lag.reset();
-        for (const { name, state, lag: behind } of await this.readModels.statuses()) {
+        // While the log does not answer there is no lag to tell; the other metrics are told all the same.
+        const statuses = await this.readModels.statuses().catch(() => []);
+        for (const { name, state, lag: behind } of statuses) {
           lag.set({ name, state }, behind);
         }
       },

@@ -1,5 +1,5 @@
 import { categoryOf, type RecordedEvent } from '#kernel';
-import type { Scan, ScanResult } from './log-reader.js';
+import type { Scan, ScanResult } from './log-subscription.js';
 
 /** Together at most about twice these are held. */
 const MAX_CHUNK_EVENTS = 2_048;
@@ -23,6 +23,12 @@ export class RecentEvents {
     this.newer = { start: head, events: [], bytes: 0 };
   }
 
+  /** The position of the oldest event that is no longer held; what lies after it is. */
+  get start(): number {
+    return this.older.start;
+  }
+
+  /** In log order. */
   add(events: readonly RecordedEvent[], bytes: number): void {
     if (this.newer.events.length >= MAX_CHUNK_EVENTS || this.newer.bytes >= MAX_CHUNK_BYTES) {
       this.older = this.newer;
@@ -30,7 +36,12 @@ export class RecentEvents {
     }
     for (const event of events) this.newer.events.push(event);
     this.newer.bytes += bytes;
-    this.head += events.length;
+    this.pass(Number(events.at(-1)?.position ?? this.head));
+  }
+
+  /** The log has come to that position, with nothing more for anybody here. */
+  pass(position: number): void {
+    this.head = position;
   }
 
   /** Undefined when the events after that position are no longer held. */
@@ -38,13 +49,24 @@ export class RecentEvents {
     const chunk = after >= this.newer.start ? this.newer : this.older;
     if (after < chunk.start) return undefined;
     const found: RecordedEvent[] = [];
-    let position = after;
-    while (found.length < limit) {
-      const event = chunk.events[position - chunk.start];
-      if (!event) break;
-      position++;
+    for (let index = firstAfter(chunk.events, after); ; index++) {
+      const event = chunk.events[index];
+      // The end of what was looked at is that of the chunk, and the newer one ends where the log does.
+      if (!event) return { events: found, position: chunk === this.newer ? this.head : this.newer.start };
       if (!categories || categories.has(categoryOf(event.stream))) found.push(event);
+      if (found.length >= limit) return { events: found, position: Number(event.position) };
     }
-    return { events: found, position };
   }
+}
+
+/** The index of the first event after that position, by bisection. */
+function firstAfter(events: readonly RecordedEvent[], after: number): number {
+  let [low, high] = [0, events.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const event = events[middle];
+    if (event && event.position <= after) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -1,17 +1,34 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Batch, SubscribeOptions, Subscription } from '../event-store.js';
-import type { Scan, ScanResult } from './log-reader.js';
+import type { RecordedEvent } from '#kernel';
+import type { Batch, SubscribeOptions, Subscription } from './event-store.js';
 
 const DEFAULT_BATCH_SIZE = 512;
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5_000;
 
-/** Where a subscription reads. `scan` answers what lies after a position, at least one position further. */
+/** What a subscriber asks for: at most `limit` events after a position, of some categories (undefined: all). */
+export interface Scan {
+  after: number;
+  /** The last position to look at. */
+  head: number;
+  limit: number;
+  categories: ReadonlySet<string> | undefined;
+}
+
+/** What a scan found, and the position up to which it looked. */
+export interface ScanResult {
+  events: RecordedEvent[];
+  position: number;
+}
+
+/** Where a subscription reads. `scan` answers what lies after a position; it waits rather than answer nothing. */
 export interface SubscriptionSource {
   head(): number;
   scan(scan: Scan): Promise<ScanResult>;
   /** Takes an error of reading, which ends the subscription. */
   fail(error: unknown): void;
+  /** Nothing is read any more; a scan under way ends. */
+  release?(): void;
 }
 
 /** Pulls batches from the log at the pace of its handler, so that a slow one costs nobody else anything. */
@@ -41,6 +58,7 @@ export class LogSubscription implements Subscription {
 
   async close(): Promise<void> {
     this.closing.abort();
+    this.source.release?.();
     this.wake();
     await this.ended;
   }
