@@ -5,11 +5,17 @@ export { InMemoryEventStore } from './in-memory-event-store.js';
 export { InterruptibleReadDatabase, type Interruption } from './interruptible-read-database.js';
 export type { MessageBusFactory, MessageBusHarness } from './message-bus-bench.js';
 export { describeMessageBus } from './message-bus-contract.js';
+export { hasPostgres, type PostgresServer, schemaUrl, startPostgres } from './postgres-server.js';
 export {
   describeReadDatabase,
   type ReadDatabaseHarness,
   type ReadDatabaseLimits,
 } from './read-database-contract.js';
+export {
+  describeOnReadDatabases,
+  type ReadDatabaseEngine,
+  tablesAndIndexes,
+} from './read-database-engines.js';
 export { type LogEntry, RecordingLogger } from './recording-logger.js';
 export {
   appendSample,

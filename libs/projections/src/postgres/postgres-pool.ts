@@ -1,0 +1,194 @@
+import type { PostgresQueryResult } from 'kysely';
+import pg from 'pg';
+import { illegalState } from '#kernel';
+import { connectError, databaseError, isDeadlock, readError } from './postgres-errors.js';
+import { type PostgresAddress, parsePostgresUrl } from './postgres-url.js';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const READ_TIMEOUT_MS = 10_000;
+const WRITE_TIMEOUT_MS = 120_000;
+const MAX_TRIES = 3;
+
+export interface PostgresPoolOptions {
+  max: number;
+  /** A commit is answered before it is on the disk; the order of commits stays. */
+  volatile?: boolean;
+  readOnly?: boolean;
+}
+
+export type Query = <Row>(text: string, values?: readonly unknown[]) => Promise<{ rows: Row[] }>;
+
+const { INT8, NUMERIC, BOOL } = pg.types.builtins;
+
+/** Numbers and 0 and 1, as SQLite gives them. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+    if (oid === INT8 || oid === NUMERIC) return Number;
+    if (oid === BOOL) return (text: string) => Number(text === 't');
+    return pg.types.getTypeParser(oid, format);
+  }) as typeof pg.types.getTypeParser,
+};
+
+function bindable(value: unknown): unknown {
+  if (typeof value === 'boolean') return Number(value);
+  if (value === undefined || value instanceof Date) {
+    throw new TypeError('a Date or undefined cannot be bound to a statement');
+  }
+  return value;
+}
+
+/** How to connect; the server notices within some 8 s when this machine is gone. */
+export function clientConfig({ connectionString, schema }: PostgresAddress): pg.ClientConfig {
+  const settings = {
+    search_path: schema,
+    tcp_keepalives_idle: 3,
+    tcp_keepalives_interval: 1,
+    tcp_keepalives_count: 4,
+    tcp_user_timeout: 8_000,
+  };
+  return {
+    connectionString,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    application_name: 'tenantry',
+    options: Object.entries(settings)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
+    types,
+  };
+}
+
+/**
+ * Makes sure that the server can be used, and makes the schema. Throws `illegal_state` with the cause where the URL
+ * must be wrong, and `unavailable` where the server is only down.
+ */
+export async function preparePostgres(url: string): Promise<void> {
+  const address = parsePostgresUrl(url);
+  const client = new pg.Client({ ...clientConfig(address), query_timeout: READ_TIMEOUT_MS });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const found = await client.query('select 1 from pg_namespace where nspname = $1', [address.schema]);
+    // Two may start at once, and `if not exists` alone is no protection from the other one.
+    if (found.rows.length === 0) {
+      await client.query(`begin; select pg_advisory_xact_lock(hashtext('tenantry.schema'));
+        create schema if not exists ${client.escapeIdentifier(address.schema)}; commit`);
+    }
+  } catch (error) {
+    throw connectError(error);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** Connections to one server, opened anew by themselves. Errors come as in the port ReadDatabase. */
+export class PostgresPool {
+  /** Kysely reads it. */
+  readonly options = {};
+  readonly #pool: pg.Pool;
+  readonly #readOnly: boolean;
+  readonly #names = new Map<string, string>();
+  #closed: Promise<void> | undefined;
+
+  constructor(url: string, { max, volatile = false, readOnly = false }: PostgresPoolOptions) {
+    const config = clientConfig(parsePostgresUrl(url));
+    const options = `${config.options} -c synchronous_commit=${volatile ? 'off' : 'on'}`;
+    const query_timeout = readOnly ? READ_TIMEOUT_MS : WRITE_TIMEOUT_MS;
+    this.#pool = new pg.Pool({ ...config, options, max, query_timeout });
+    this.#readOnly = readOnly;
+    // A lost connection is told to whoever uses it next; without listeners it would end the process.
+    this.#pool.on('error', () => undefined);
+    this.#pool.on('connect', (client) => client.on('error', () => undefined));
+  }
+
+  async connect(): Promise<PostgresConnection> {
+    try {
+      return new PostgresConnection(await this.#pool.connect(), this.#readOnly);
+    } catch (error) {
+      throw databaseError(error);
+    }
+  }
+
+  /** A `name` has the statement prepared once a connection. */
+  async query<Row>(
+    text: string,
+    values: readonly unknown[] = [],
+    name?: string,
+  ): Promise<PostgresQueryResult<Row>> {
+    const connection = await this.connect();
+    try {
+      return await connection.query<Row>(text, values, name);
+    } finally {
+      connection.release();
+    }
+  }
+
+  /** A name for a statement's text: the same for the same text. */
+  nameOf(text: string): string {
+    const name = this.#names.get(text) ?? `q${this.#names.size}`;
+    this.#names.set(text, name);
+    return name;
+  }
+
+  async transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result> {
+    const connection = await this.connect();
+    try {
+      await connection.query('begin');
+      const result = await work((text, values) => connection.query(text, values));
+      await connection.query('commit');
+      return result;
+    } catch (error) {
+      await connection.query('rollback').catch(() => connection.release(true));
+      throw error;
+    } finally {
+      connection.release();
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#pool.end();
+    return this.#closed;
+  }
+
+  end(): Promise<void> {
+    return this.close();
+  }
+}
+
+/** A connection for as long as someone has it. One that has failed is not given to the next. */
+class PostgresConnection {
+  readonly #client: pg.PoolClient;
+  readonly #readOnly: boolean;
+  #broken = false;
+  #released = false;
+
+  constructor(client: pg.PoolClient, readOnly: boolean) {
+    this.#client = client;
+    this.#readOnly = readOnly;
+  }
+
+  async query<Row>(
+    text: string,
+    values: readonly unknown[] = [],
+    name?: string,
+  ): Promise<PostgresQueryResult<Row>> {
+    if (this.#released) throw illegalState('the connection was given back');
+    const bound = values.map(bindable);
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const statement = { text, values: bound, ...(name && { name }) };
+        return (await this.#client.query(statement)) as unknown as PostgresQueryResult<Row>;
+      } catch (error) {
+        this.#broken ||= !(error instanceof pg.DatabaseError);
+        if (this.#readOnly && isDeadlock(error) && tries < MAX_TRIES) continue;
+        throw this.#readOnly ? readError(error) : databaseError(error);
+      }
+    }
+  }
+
+  release(broken = false): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#client.release(broken || this.#broken);
+  }
+}

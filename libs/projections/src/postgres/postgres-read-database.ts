@@ -1,0 +1,62 @@
+import { type CompiledQuery, Kysely, PostgresDialect, type PostgresDialectConfig } from 'kysely';
+import type { ReadDatabase } from '../read-database.js';
+import { ByteOrderPlugin } from './byte-order-plugin.js';
+import { PostgresPool, preparePostgres } from './postgres-pool.js';
+
+const READERS = 10;
+
+/** Kysely's type has cursors too, which it asks for only when told to stream with one. */
+const dialectOf = (pool: PostgresPool) =>
+  new PostgresDialect({ pool: pool as unknown as Exclude<PostgresDialectConfig['pool'], () => unknown> });
+
+/**
+ * Read models in one schema of a PostgreSQL server. Commits of one that is not `durable` may be lost with the
+ * server, but never their order, and the log gives them again.
+ */
+export class PostgresReadDatabase implements ReadDatabase {
+  readonly dialect = 'postgres';
+  readonly #reads: PostgresPool;
+  readonly #writes: PostgresPool;
+  readonly #reader: Kysely<unknown>;
+  readonly #writer: Kysely<unknown>;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  private constructor(url: string, durable: boolean) {
+    this.#reads = new PostgresPool(url, { max: READERS, readOnly: true });
+    this.#writes = new PostgresPool(url, { max: 1, volatile: !durable });
+    this.#reader = new Kysely({ dialect: dialectOf(this.#reads) });
+    this.#writer = new Kysely({ dialect: dialectOf(this.#writes), plugins: [new ByteOrderPlugin()] });
+  }
+
+  /** Makes the schema where it is missing. Throws as `preparePostgres` does. */
+  static async open(url: string, { durable = false } = {}): Promise<PostgresReadDatabase> {
+    await preparePostgres(url);
+    return new PostgresReadDatabase(url, durable);
+  }
+
+  reader<Schema>(): Kysely<Schema> {
+    return this.#reader as Kysely<Schema>;
+  }
+
+  write<Schema, Result>(work: (transaction: Kysely<Schema>) => Promise<Result>): Promise<Result> {
+    const result = this.#queue.then(() =>
+      this.#writer.transaction().execute((it: Kysely<unknown>) => work(it as Kysely<Schema>)),
+    );
+    // The caller has the rejection; the next in the queue goes on regardless.
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  async select<Row>({ sql, parameters }: CompiledQuery): Promise<Row[]> {
+    return (await this.#reads.query<Row>(sql, parameters, this.#reads.nameOf(sql))).rows;
+  }
+
+  async ready(): Promise<void> {
+    await this.#reads.query('select 1');
+  }
+
+  async close(): Promise<void> {
+    await this.#queue;
+    await Promise.all([this.#reads.close(), this.#writes.close()]);
+  }
+}
