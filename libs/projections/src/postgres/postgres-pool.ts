@@ -13,7 +13,10 @@ export interface PostgresPoolOptions {
   max: number;
   /** A commit is answered before it is on the disk; the order of commits stays. */
   volatile?: boolean;
+  /** A statement that others made fail is tried again. */
   readOnly?: boolean;
+  /** Of one statement. */
+  timeoutMs?: number;
 }
 
 export type Query = <Row>(text: string, values?: readonly unknown[]) => Promise<{ rows: Row[] }>;
@@ -90,11 +93,12 @@ export class PostgresPool {
   readonly #names = new Map<string, string>();
   #closed: Promise<void> | undefined;
 
-  constructor(url: string, { max, volatile = false, readOnly = false }: PostgresPoolOptions) {
+  constructor(url: string, options: PostgresPoolOptions) {
+    const { max, volatile = false, readOnly = false } = options;
     const config = clientConfig(parsePostgresUrl(url));
-    const options = `${config.options} -c synchronous_commit=${volatile ? 'off' : 'on'}`;
-    const query_timeout = readOnly ? READ_TIMEOUT_MS : WRITE_TIMEOUT_MS;
-    this.#pool = new pg.Pool({ ...config, options, max, query_timeout });
+    const settings = `${config.options} -c synchronous_commit=${volatile ? 'off' : 'on'}`;
+    const query_timeout = options.timeoutMs ?? (readOnly ? READ_TIMEOUT_MS : WRITE_TIMEOUT_MS);
+    this.#pool = new pg.Pool({ ...config, options: settings, max, query_timeout });
     this.#readOnly = readOnly;
     // A lost connection is told to whoever uses it next; without listeners it would end the process.
     this.#pool.on('error', () => undefined);
