@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect } from '@jest/globals';
@@ -85,9 +86,23 @@ export function temporaryDataDir(): string {
   return dir;
 }
 
+/** The read database and the key store of a data dir's service: a schema of the server that DATABASE_URL names. */
+export function databaseUrl(dataDir: string): string | undefined {
+  if (!process.env.DATABASE_URL) return undefined;
+  const url = new URL(process.env.DATABASE_URL);
+  url.searchParams.set('schema', `e2e_${createHash('sha256').update(dataDir).digest('hex').slice(0, 16)}`);
+  return url.href;
+}
+
 /** Starts the service; it is ended, and a data dir made for it removed, at the end of the spec file. */
 export async function start(options: ServiceOptions = {}): Promise<Service> {
-  const service = await startService({ dataDir: temporaryDataDir(), ...options });
+  const { dataDir = temporaryDataDir(), env } = options;
+  const url = databaseUrl(dataDir);
+  const service = await startService({
+    ...options,
+    dataDir,
+    env: { ...(url && { DATABASE_URL: url }), ...env },
+  });
   started.push(service);
   return service;
 }

@@ -37,10 +37,19 @@ describe('settings', () => {
     ['TENANTRY_ROOT_KEY', createApiKey('plat')],
     ['EVENT_STORE_URL', 'esdb://localhost:2113'],
     ['KAFKA_BROKERS', 'localhost:9092'],
-    ['DATABASE_URL', 'postgres://localhost/tenantry'],
+    ['DATABASE_URL', 'localhost:5432'],
+    ['DATABASE_URL', 'mysql://localhost/tenantry'],
+    ['DATABASE_URL', 'postgres://localhost'],
+    ['TENANTRY_KEY_STORE_URL', 'postgres://localhost/tenantry?schema=Mine'],
   ])('given a wrong %s, refuses by its name without repeating the value', (variable, value) => {
     expect(() => load({ [variable]: value })).toThrow(InvalidSetting);
     expect(() => load({ [variable]: value })).toThrow(new RegExp(`^${variable}: (?!.*${value})`));
+  });
+
+  it('given DATABASE_URL alone, takes it for the keys too', () => {
+    const [url, other] = ['postgres://localhost/tenantry', 'postgres://elsewhere/keys?schema=keys'];
+    expect(load({ DATABASE_URL: url })).toMatchObject({ databaseUrl: url, keyStoreUrl: url });
+    expect(load({ DATABASE_URL: url, TENANTRY_KEY_STORE_URL: other })).toMatchObject({ keyStoreUrl: other });
   });
 
   it('given a data dir that is a file, refuses', () => {

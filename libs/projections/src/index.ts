@@ -4,6 +4,7 @@ export { type Migration, migrate } from './migrations.js';
 export { PostgresPool, preparePostgres } from './postgres/postgres-pool.js';
 export { PostgresReadDatabase } from './postgres/postgres-read-database.js';
 export { PostgresReplicas } from './postgres/postgres-replicas.js';
+export { parsePostgresUrl } from './postgres/postgres-url.js';
 export { prepareQuery, prepareStatement, type SlotOf } from './prepared-query.js';
 export type {
   AnyProjection,

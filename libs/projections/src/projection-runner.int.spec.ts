@@ -18,7 +18,7 @@ import type { AnyProjection } from './projection.js';
 import { ProjectionRunner } from './projection-runner.js';
 import type { ReadDatabase } from './read-database.js';
 
-describeOnReadDatabases('ProjectionRunner', ({ open }) => {
+await describeOnReadDatabases('ProjectionRunner', ({ open }) => {
   let database: ReadDatabase;
   let store: InMemoryEventStore;
   let logger: RecordingLogger;

@@ -100,7 +100,7 @@ async function run(steps: readonly Step[], database: ReadDatabase): Promise<void
   await store.close();
 }
 
-describeOnReadDatabases('projections', ({ open, dialect }) => {
+await describeOnReadDatabases('projections', ({ open, dialect }) => {
   it('given any events, batches, crashes and rebuilds, then the tables equal the fold of the log', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 14 }), async (steps) => {

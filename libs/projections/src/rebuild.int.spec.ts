@@ -16,7 +16,7 @@ import {
 import { ProjectionRunner } from './projection-runner.js';
 import type { ReadDatabase } from './read-database.js';
 
-describeOnReadDatabases('ProjectionRunner.rebuild', ({ open }) => {
+await describeOnReadDatabases('ProjectionRunner.rebuild', ({ open }) => {
   let database: ReadDatabase;
   let store: InMemoryEventStore;
   let projection: SampleProjection;

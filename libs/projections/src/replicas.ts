@@ -28,6 +28,8 @@ export interface Replicas {
   leave(role: Role): Promise<void>;
   /** The position has moved without a commit. */
   moved(role: Role): void;
+  /** Once all roles have left. */
+  close(): Promise<void>;
 }
 
 /** For engines of which a process has its own. */
@@ -35,4 +37,5 @@ export const singleProcess: Replicas = {
   join: (role) => role.lead(),
   leave: async () => undefined,
   moved: () => undefined,
+  close: async () => undefined,
 };

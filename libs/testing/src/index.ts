@@ -11,7 +11,6 @@ export { InMemoryEventStore } from './in-memory-event-store.js';
 export { InterruptibleReadDatabase, type Interruption } from './interruptible-read-database.js';
 export type { MessageBusFactory, MessageBusHarness } from './message-bus-bench.js';
 export { describeMessageBus } from './message-bus-contract.js';
-export { hasPostgres, type PostgresServer, schemaUrl, startPostgres } from './postgres-server.js';
 export {
   describeReadDatabase,
   type ReadDatabaseHarness,
@@ -20,6 +19,7 @@ export {
 export {
   describeOnReadDatabases,
   type ReadDatabaseEngine,
+  schemaUrl,
   tablesAndIndexes,
 } from './read-database-engines.js';
 export { type LogEntry, RecordingLogger } from './recording-logger.js';

@@ -1,11 +1,11 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { sql } from 'kysely';
 import { PostgresReadDatabase, type ReadDatabase, SqliteReadDatabase } from '#projections';
-import { hasPostgres, type PostgresServer, schemaUrl, startPostgres } from './postgres-server.js';
+import { onPostgres } from './back-ends/on-back-end.js';
 
 export interface ReadDatabaseEngine {
   dialect: ReadDatabase['dialect'];
@@ -13,8 +13,18 @@ export interface ReadDatabaseEngine {
   open(): Promise<ReadDatabase>;
 }
 
-/** Registers the same tests on both engines; those on PostgreSQL count as skipped where there is none. */
-export function describeOnReadDatabases(title: string, body: (engine: ReadDatabaseEngine) => void): void {
+/** The URL of a schema of its own on the server. */
+export function schemaUrl(url: string, schema = `t_${randomBytes(8).toString('hex')}`): string {
+  const address = new URL(url);
+  address.searchParams.set('schema', schema);
+  return address.href;
+}
+
+/** Defines the same tests over both engines, to be awaited at the top of a spec file. */
+export async function describeOnReadDatabases(
+  title: string,
+  body: (engine: ReadDatabaseEngine) => void,
+): Promise<void> {
   describe(`${title} on SQLite`, () => {
     let folder: string;
     beforeAll(async () => {
@@ -24,13 +34,10 @@ export function describeOnReadDatabases(title: string, body: (engine: ReadDataba
     const open = async () => SqliteReadDatabase.open(join(folder, `${randomUUID()}.db`));
     body({ dialect: 'sqlite', open });
   });
-  (hasPostgres() ? describe : describe.skip)(`${title} on PostgreSQL`, () => {
-    let server: PostgresServer;
-    beforeAll(async () => {
-      server = await startPostgres();
+  await onPostgres(({ setting }) => {
+    describe(`${title} on PostgreSQL`, () => {
+      body({ dialect: 'postgres', open: () => PostgresReadDatabase.open(schemaUrl(setting)) });
     });
-    afterAll(() => server.dispose());
-    body({ dialect: 'postgres', open: () => PostgresReadDatabase.open(schemaUrl(server.url)) });
   });
 }
 

@@ -31,7 +31,8 @@ export class HealthController {
       this.consumers.statuses(),
     ]);
     const up =
-      parts.every(({ status }) => status === 'up') && projections.every(({ state }) => state === 'running');
+      parts.every(({ status }) => status === 'up') &&
+      projections.every(({ state }) => state === 'running' || state === 'standby');
     reply.status(up ? 200 : 503);
     return { status: up ? 'up' : 'down', parts, projections, consumers };
   }
