@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect } from '@jest/globals';
@@ -6,6 +5,7 @@ import type { Answer, Service, ServiceOptions } from '#testing';
 // Not through the indexes, which would load every library into every spec.
 import { createApiKey } from '../../libs/platform/src/access/api-key.js';
 import { freshDataDir, ServiceNotStarted, startService } from '../../libs/testing/src/service-process.js';
+import { databaseUrl, dropSchemas } from './read-database.js';
 
 export { createApiKey, ServiceNotStarted };
 
@@ -76,6 +76,7 @@ const dataDirs: string[] = [];
 
 afterAll(async () => {
   await Promise.all(started.map((service) => service.kill()));
+  await dropSchemas(dataDirs);
   for (const dir of dataDirs) rmSync(dir, { recursive: true, force: true });
 });
 
@@ -84,14 +85,6 @@ export function temporaryDataDir(): string {
   const dir = freshDataDir();
   dataDirs.push(dir);
   return dir;
-}
-
-/** The read database and the key store of a data dir's service: a schema of the server that DATABASE_URL names. */
-export function databaseUrl(dataDir: string): string | undefined {
-  if (!process.env.DATABASE_URL) return undefined;
-  const url = new URL(process.env.DATABASE_URL);
-  url.searchParams.set('schema', `e2e_${createHash('sha256').update(dataDir).digest('hex').slice(0, 16)}`);
-  return url.href;
 }
 
 /** Starts the service; it is ended, and a data dir made for it removed, at the end of the spec file. */

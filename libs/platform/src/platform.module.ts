@@ -85,7 +85,7 @@ function databases(settings: Settings, clock: Clock): Provider[] {
       provide: DURABLE_DATABASE,
       useFactory: (postgres: PostgresEngines) =>
         url
-          ? postgres.readDatabase(url, { durable: true })
+          ? postgres.durableDatabase(url)
           : SqliteReadDatabase.open(file(settings, 'requests.db'), { durable: true }),
       inject,
     },

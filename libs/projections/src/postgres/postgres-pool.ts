@@ -11,6 +11,8 @@ const MAX_TRIES = 3;
 
 export interface PostgresPoolOptions {
   max: number;
+  /** Whose schema it is for; see `parsePostgresUrl`. */
+  part?: string | undefined;
   /** A commit is answered before it is on the disk; the order of commits stays. */
   volatile?: boolean;
   /** A statement that others made fail is tried again. */
@@ -65,8 +67,8 @@ export function clientConfig({ connectionString, schema }: PostgresAddress): pg.
  * Makes sure that the server can be used, and makes the schema. Throws `illegal_state` with the cause where the URL
  * must be wrong, and `unavailable` where the server is only down.
  */
-export async function preparePostgres(url: string): Promise<void> {
-  const address = parsePostgresUrl(url);
+export async function preparePostgres(url: string, part?: string): Promise<void> {
+  const address = parsePostgresUrl(url, part);
   const client = new pg.Client({ ...clientConfig(address), query_timeout: READ_TIMEOUT_MS });
   client.on('error', () => undefined);
   try {
@@ -95,7 +97,7 @@ export class PostgresPool {
 
   constructor(url: string, options: PostgresPoolOptions) {
     const { max, volatile = false, readOnly = false } = options;
-    const config = clientConfig(parsePostgresUrl(url));
+    const config = clientConfig(parsePostgresUrl(url, options.part));
     const settings = `${config.options} -c synchronous_commit=${volatile ? 'off' : 'on'}`;
     const query_timeout = options.timeoutMs ?? (readOnly ? READ_TIMEOUT_MS : WRITE_TIMEOUT_MS);
     this.#pool = new pg.Pool({ ...config, options: settings, max, query_timeout });

@@ -5,6 +5,12 @@ import { PostgresPool, preparePostgres } from './postgres-pool.js';
 
 const READERS = 10;
 
+export interface PostgresOptions {
+  durable?: boolean;
+  /** Whose schema it is in; see `parsePostgresUrl`. */
+  part?: string;
+}
+
 /** Kysely's type has cursors too, which it asks for only when told to stream with one. */
 const dialectOf = (pool: PostgresPool) =>
   new PostgresDialect({ pool: pool as unknown as Exclude<PostgresDialectConfig['pool'], () => unknown> });
@@ -21,17 +27,17 @@ export class PostgresReadDatabase implements ReadDatabase {
   readonly #writer: Kysely<unknown>;
   #queue: Promise<unknown> = Promise.resolve();
 
-  private constructor(url: string, durable: boolean) {
-    this.#reads = new PostgresPool(url, { max: READERS, readOnly: true });
-    this.#writes = new PostgresPool(url, { max: 1, volatile: !durable });
+  private constructor(url: string, { durable = false, part }: PostgresOptions) {
+    this.#reads = new PostgresPool(url, { max: READERS, readOnly: true, part });
+    this.#writes = new PostgresPool(url, { max: 1, volatile: !durable, part });
     this.#reader = new Kysely({ dialect: dialectOf(this.#reads) });
     this.#writer = new Kysely({ dialect: dialectOf(this.#writes), plugins: [new ByteOrderPlugin()] });
   }
 
   /** Makes the schema where it is missing. Throws as `preparePostgres` does. */
-  static async open(url: string, { durable = false } = {}): Promise<PostgresReadDatabase> {
-    await preparePostgres(url);
-    return new PostgresReadDatabase(url, durable);
+  static async open(url: string, options: PostgresOptions = {}): Promise<PostgresReadDatabase> {
+    await preparePostgres(url, options.part);
+    return new PostgresReadDatabase(url, options);
   }
 
   reader<Schema>(): Kysely<Schema> {
