@@ -26,7 +26,7 @@ const codeOf = (error: unknown): string =>
 function isPassing(error: unknown): boolean {
   if (!(error instanceof pg.DatabaseError)) return true;
   const code = codeOf(error);
-  return PASSING_CLASSES.has(code.slice(0, 2)) || PASSING_CODES.has(code);
+  return PASSING_CLASSES.has(code.slice(0, 2)) || PASSING_CODES.has(code) || isStalePlan(error);
 }
 
 /** An error of pg or of the server as the callers of a database know it. */
@@ -42,8 +42,12 @@ export function readError(error: unknown): unknown {
     : databaseError(error);
 }
 
-/** The reader was chosen to give way to a writer; it holds nothing, so it may ask again at once. */
-export const isDeadlock = (error: unknown): boolean => ['40P01', '40001'].includes(codeOf(error));
+/** "Cached plan must not change result type": the tables were replaced by others of that name. */
+export const isStalePlan = (error: unknown): boolean => codeOf(error) === '0A000';
+
+/** A reader that had to give way to a writer holds nothing, so it may ask again at once. */
+export const isRepeatable = (error: unknown): boolean =>
+  isStalePlan(error) || ['40P01', '40001'].includes(codeOf(error));
 
 /** While connecting: `illegal_state` with the cause where the setting must be wrong, else `unavailable`. */
 export function connectError(error: unknown): unknown {

@@ -1,13 +1,12 @@
 import type { PostgresQueryResult } from 'kysely';
 import pg from 'pg';
-import { illegalState } from '#kernel';
-import { connectError, databaseError, isDeadlock, readError } from './postgres-errors.js';
+import { PostgresConnection, StatementNames } from './postgres-connection.js';
+import { connectError, databaseError } from './postgres-errors.js';
 import { type PostgresAddress, parsePostgresUrl } from './postgres-url.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const READ_TIMEOUT_MS = 10_000;
 const WRITE_TIMEOUT_MS = 120_000;
-const MAX_TRIES = 3;
 
 export interface PostgresPoolOptions {
   max: number;
@@ -33,14 +32,6 @@ const types: pg.CustomTypesConfig = {
     return pg.types.getTypeParser(oid, format);
   }) as typeof pg.types.getTypeParser,
 };
-
-function bindable(value: unknown): unknown {
-  if (typeof value === 'boolean') return Number(value);
-  if (value === undefined || value instanceof Date) {
-    throw new TypeError('a Date or undefined cannot be bound to a statement');
-  }
-  return value;
-}
 
 /** How to connect; the server notices within some 8 s when this machine is gone. */
 export function clientConfig({ connectionString, schema }: PostgresAddress): pg.ClientConfig {
@@ -92,7 +83,7 @@ export class PostgresPool {
   readonly options = {};
   readonly #pool: pg.Pool;
   readonly #readOnly: boolean;
-  readonly #names = new Map<string, string>();
+  readonly #statements = new StatementNames();
   #closed: Promise<void> | undefined;
 
   constructor(url: string, options: PostgresPoolOptions) {
@@ -109,31 +100,20 @@ export class PostgresPool {
 
   async connect(): Promise<PostgresConnection> {
     try {
-      return new PostgresConnection(await this.#pool.connect(), this.#readOnly);
+      const client = await this.#pool.connect();
+      return new PostgresConnection(client, this.#statements, this.#readOnly);
     } catch (error) {
       throw databaseError(error);
     }
   }
 
-  /** A `name` has the statement prepared once a connection. */
-  async query<Row>(
-    text: string,
-    values: readonly unknown[] = [],
-    name?: string,
-  ): Promise<PostgresQueryResult<Row>> {
+  async query<Row>(text: string, values: readonly unknown[] = []): Promise<PostgresQueryResult<Row>> {
     const connection = await this.connect();
     try {
-      return await connection.query<Row>(text, values, name);
+      return await connection.query<Row>(text, values);
     } finally {
       connection.release();
     }
-  }
-
-  /** A name for a statement's text: the same for the same text. */
-  nameOf(text: string): string {
-    const name = this.#names.get(text) ?? `q${this.#names.size}`;
-    this.#names.set(text, name);
-    return name;
   }
 
   async transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result> {
@@ -158,43 +138,5 @@ export class PostgresPool {
 
   end(): Promise<void> {
     return this.close();
-  }
-}
-
-/** A connection for as long as someone has it. One that has failed is not given to the next. */
-class PostgresConnection {
-  readonly #client: pg.PoolClient;
-  readonly #readOnly: boolean;
-  #broken = false;
-  #released = false;
-
-  constructor(client: pg.PoolClient, readOnly: boolean) {
-    this.#client = client;
-    this.#readOnly = readOnly;
-  }
-
-  async query<Row>(
-    text: string,
-    values: readonly unknown[] = [],
-    name?: string,
-  ): Promise<PostgresQueryResult<Row>> {
-    if (this.#released) throw illegalState('the connection was given back');
-    const bound = values.map(bindable);
-    for (let tries = 1; ; tries += 1) {
-      try {
-        const statement = { text, values: bound, ...(name && { name }) };
-        return (await this.#client.query(statement)) as unknown as PostgresQueryResult<Row>;
-      } catch (error) {
-        this.#broken ||= !(error instanceof pg.DatabaseError);
-        if (this.#readOnly && isDeadlock(error) && tries < MAX_TRIES) continue;
-        throw this.#readOnly ? readError(error) : databaseError(error);
-      }
-    }
-  }
-
-  release(broken = false): void {
-    if (this.#released) return;
-    this.#released = true;
-    this.#client.release(broken || this.#broken);
   }
 }

@@ -54,7 +54,7 @@ export class PostgresReadDatabase implements ReadDatabase {
   }
 
   async select<Row>({ sql, parameters }: CompiledQuery): Promise<Row[]> {
-    return (await this.#reads.query<Row>(sql, parameters, this.#reads.nameOf(sql))).rows;
+    return (await this.#reads.query<Row>(sql, parameters)).rows;
   }
 
   async ready(): Promise<void> {

@@ -17,6 +17,7 @@ export class PostgresSession {
   readonly #client: pg.Client;
   readonly #listener: SessionListener;
   #open = true;
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(client: pg.Client, listener: SessionListener) {
     this.#client = client;
@@ -45,7 +46,13 @@ export class PostgresSession {
   }
 
   /** A failure of the connection ends the session. */
-  async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+  query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    const result = this.#last.then(() => this.#run<Row>(text, values));
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async #run<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
     try {
       return (await this.#client.query<Row>(text, [...values])).rows;
     } catch (error) {
