@@ -51,7 +51,7 @@ export class LiveProjection implements Role {
     readonly projection: AnyProjection,
     parts: ProjectionParts,
   ) {
-    this.#parts = parts;
+    this.#parts = { ...parts, database: parts.database.queue(projection.name) };
   }
 
   get state(): ProjectionStatus['state'] {

@@ -41,7 +41,8 @@ export class Rebuild {
   constructor(live: LiveProjection, parts: ProjectionParts, options: { verify: boolean }) {
     this.#live = live;
     this.#projection = live.projection;
-    this.#parts = parts;
+    // In turn with the live one, so that it comes nearer with each batch, however fast that one is.
+    this.#parts = { ...parts, database: parts.database.queue(live.projection.name) };
     this.#verify = options.verify;
     // It may fail before anyone waits for it; `run` does so later and reports it.
     this.#outcome.promise.catch(() => undefined);

@@ -4,6 +4,7 @@ import { PostgresConnection, StatementNames } from './postgres-connection.js';
 import { connectError, databaseError } from './postgres-errors.js';
 import { type PostgresAddress, parsePostgresUrl } from './postgres-url.js';
 
+/** To connect, or until one of the pool's connections is free. */
 const CONNECT_TIMEOUT_MS = 5_000;
 const READ_TIMEOUT_MS = 10_000;
 const WRITE_TIMEOUT_MS = 120_000;

@@ -3,7 +3,11 @@ import type { ReadDatabase } from '../read-database.js';
 import { ByteOrderPlugin } from './byte-order-plugin.js';
 import { PostgresPool, preparePostgres } from './postgres-pool.js';
 
-const READERS = 10;
+const READERS = 8;
+/** Queues of writes beyond these wait for one another. */
+const WRITERS = 6;
+
+type Work<Schema, Result> = (transaction: Kysely<Schema>) => Promise<Result>;
 
 export interface PostgresOptions {
   durable?: boolean;
@@ -25,11 +29,11 @@ export class PostgresReadDatabase implements ReadDatabase {
   readonly #writes: PostgresPool;
   readonly #reader: Kysely<unknown>;
   readonly #writer: Kysely<unknown>;
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #queues = new Map<string, Promise<unknown>>();
 
   private constructor(url: string, { durable = false, part }: PostgresOptions) {
     this.#reads = new PostgresPool(url, { max: READERS, readOnly: true, part });
-    this.#writes = new PostgresPool(url, { max: 1, volatile: !durable, part });
+    this.#writes = new PostgresPool(url, { max: WRITERS, volatile: !durable, part });
     this.#reader = new Kysely({ dialect: dialectOf(this.#reads) });
     this.#writer = new Kysely({ dialect: dialectOf(this.#writes), plugins: [new ByteOrderPlugin()] });
   }
@@ -44,13 +48,29 @@ export class PostgresReadDatabase implements ReadDatabase {
     return this.#reader as Kysely<Schema>;
   }
 
-  write<Schema, Result>(work: (transaction: Kysely<Schema>) => Promise<Result>): Promise<Result> {
-    const result = this.#queue.then(() =>
+  write<Schema, Result>(work: Work<Schema, Result>, queue = ''): Promise<Result> {
+    const before = this.#queues.get(queue) ?? Promise.resolve();
+    const result = before.then(() =>
       this.#writer.transaction().execute((it: Kysely<unknown>) => work(it as Kysely<Schema>)),
     );
     // The caller has the rejection; the next in the queue goes on regardless.
-    this.#queue = result.catch(() => undefined);
+    this.#queues.set(
+      queue,
+      result.catch(() => undefined),
+    );
     return result;
+  }
+
+  queue(name: string): ReadDatabase {
+    return {
+      dialect: this.dialect,
+      reader: () => this.reader(),
+      write: (work) => this.write(work, name),
+      queue: (other) => this.queue(other),
+      select: (query) => this.select(query),
+      ready: () => this.ready(),
+      close: async () => undefined,
+    };
   }
 
   async select<Row>({ sql, parameters }: CompiledQuery): Promise<Row[]> {
@@ -62,7 +82,7 @@ export class PostgresReadDatabase implements ReadDatabase {
   }
 
   async close(): Promise<void> {
-    await this.#queue;
+    await Promise.all(this.#queues.values());
     await Promise.all([this.#reads.close(), this.#writes.close()]);
   }
 }
