@@ -43,7 +43,20 @@ describe('the end of a test run', () => {
     const { lines } = run({ [EMBEDDED_BUS]: "it('a', () => {}); it('b', () => {});" });
     expect(lines).toContainEqual(expect.stringMatching(/embedded bus +ran: 2 tests in 1 specs$/));
     expect(lines).toContainEqual(expect.stringMatching(/SQLite .* +not run: none of its specs took part/));
-    expect(lines).toContainEqual(expect.stringMatching(/Kafka +not run: no adapter yet$/));
+    expect(lines).toContainEqual(expect.stringMatching(/Kafka +not run: none of its specs took part/));
+  });
+
+  it('given specs that record their back end, then tells what they ran on and what they missed', () => {
+    const recording = (entry: object) => `const record = ${JSON.stringify(entry)};
+      record.spec = expect.getState().testPath;
+      require('node:fs').appendFileSync(process.env.TENANTRY_BACKEND_RECORD, JSON.stringify(record) + '\\n');
+      it('a', () => {});`;
+    const { lines } = run({
+      'a.spec.ts': recording({ kind: 'kafka', origin: 'Apache Kafka 4' }),
+      'b.spec.ts': recording({ kind: 'postgres', missing: 'no server' }),
+    });
+    expect(lines).toContainEqual(expect.stringMatching(/Kafka +ran: 1 tests in 1 specs \(Apache Kafka 4\)$/));
+    expect(lines).toContainEqual(expect.stringMatching(/PostgreSQL +not run: no server$/));
   });
 
   it.each(['24.10.5', 'stand-in (scripted gRPC peer)'])('tells that EventStoreDB was %s', (what) => {

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Service } from '#testing';
+import { changeReadModels } from './read-database.js';
 import {
   createUser,
   eventually,
@@ -122,12 +121,10 @@ describe('a rebuild of user-directory', () => {
 
     beforeEach(async () => {
       [falsified, lost] = [...model.values()].slice(-2) as [User, User];
-      const file = new DatabaseSync(join(service.dataDir, 'read.db'), { timeout: 2_000 });
-      file
-        .prepare('update users set role = ?, status = ? where id = ?')
-        .run('owner', 'archived', falsified.id);
-      file.prepare('delete from users where id = ?').run(lost.id);
-      file.close();
+      await changeReadModels(service.dataDir, [
+        `update users set role = 'owner', status = 'archived' where id = '${falsified.id}'`,
+        `delete from users where id = '${lost.id}'`,
+      ]);
       const { body } = await service.request('GET', `/v1/users/${falsified.id}`);
       expect(body).toMatchObject({ role: 'owner', status: 'archived' });
       expectProblem(await service.request('GET', `/v1/users/${lost.id}`), { status: 404, code: 'not_found' });

@@ -10,6 +10,7 @@ import {
   ServiceNotStarted,
   startService,
 } from '../../libs/testing/src/service-process.js';
+import { databaseUrl, dropSchemas } from './read-database.js';
 
 export { createApiKey, eventStoreSettings, ServiceNotStarted };
 
@@ -80,6 +81,7 @@ const dataDirs: string[] = [];
 
 afterAll(async () => {
   await Promise.all(started.map((service) => service.kill()));
+  await dropSchemas(dataDirs);
   for (const dir of dataDirs) rmSync(dir, { recursive: true, force: true });
 });
 
@@ -92,7 +94,13 @@ export function temporaryDataDir(): string {
 
 /** Starts the service; it is ended, and a data dir made for it removed, at the end of the spec file. */
 export async function start(options: ServiceOptions = {}): Promise<Service> {
-  const service = await startService({ dataDir: temporaryDataDir(), ...options });
+  const { dataDir = temporaryDataDir(), env } = options;
+  const url = databaseUrl(dataDir);
+  const service = await startService({
+    ...options,
+    dataDir,
+    env: { ...(url && { DATABASE_URL: url }), ...env },
+  });
   started.push(service);
   return service;
 }

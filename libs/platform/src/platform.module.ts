@@ -13,7 +13,7 @@ import {
 import { type Clock, isTenantryError, systemClock } from '#kernel';
 import { EmbeddedBus } from '#message-bus';
 import { PersonalDataCodec, Sealer, SqliteKeyStore, type SubjectKeyStore } from '#privacy';
-import { SqliteReadDatabase } from '#projections';
+import { PostgresReplicas, SqliteReadDatabase, singleProcess } from '#projections';
 import { AccessGuard } from './access/access.guard.js';
 import { RequestLimits } from './access/request-limits.js';
 import { Position } from './http/position.js';
@@ -29,6 +29,7 @@ import { Metrics, MetricsController } from './operations/metrics.js';
 import { Parts } from './operations/parts.js';
 import { ProjectionsController } from './operations/projections.controller.js';
 import { ReadModels } from './operations/read-models.js';
+import { PostgresEngines } from './postgres-engines.js';
 import { InvalidSetting, type Settings } from './settings.js';
 import {
   CLOCK,
@@ -37,10 +38,11 @@ import {
   KEY_STORE,
   MESSAGE_BUS,
   READ_DATABASE,
+  REPLICAS,
   SETTINGS,
 } from './tokens.js';
 
-/** What every service stands on: the embedded engines, or those of a cluster that the settings name. */
+/** What every service stands on: the embedded engines, or those that the settings name. */
 @Module({})
 export class PlatformModule {
   static forRoot(settings: Settings, clock: Clock = systemClock): DynamicModule {
@@ -73,18 +75,51 @@ function engines(settings: Settings, clock: Clock): Provider[] {
       inject: [AppLogger],
     },
     {
-      provide: DURABLE_DATABASE,
-      useFactory: () => SqliteReadDatabase.open(file(settings, 'requests.db'), { durable: true }),
-    },
-    { provide: READ_DATABASE, useFactory: () => SqliteReadDatabase.open(file(settings, 'read.db')) },
-    {
       provide: MESSAGE_BUS,
       useFactory: (logger: AppLogger) => EmbeddedBus.open(file(settings, 'bus.db'), { clock, logger }),
       inject: [AppLogger],
     },
+    ...databases(settings, clock),
+  ];
+}
+
+function databases(settings: Settings, clock: Clock): Provider[] {
+  const { databaseUrl: url, keyStoreUrl } = settings;
+  const inject = [PostgresEngines];
+  return [
+    {
+      provide: PostgresEngines,
+      useFactory: (logger: AppLogger) => new PostgresEngines(settings, clock, logger),
+      inject: [AppLogger],
+    },
+    {
+      provide: DURABLE_DATABASE,
+      useFactory: (postgres: PostgresEngines) =>
+        url
+          ? postgres.durableDatabase(url)
+          : SqliteReadDatabase.open(file(settings, 'requests.db'), { durable: true }),
+      inject,
+    },
+    {
+      provide: READ_DATABASE,
+      useFactory: (postgres: PostgresEngines) =>
+        url ? postgres.readDatabase(url) : SqliteReadDatabase.open(file(settings, 'read.db')),
+      inject,
+    },
+    {
+      provide: REPLICAS,
+      useFactory: (logger: AppLogger) => (url ? new PostgresReplicas(url, logger) : singleProcess),
+      inject: [AppLogger],
+    },
     {
       provide: KEY_STORE,
-      useFactory: () => openKeyStore(settings, clock),
+      useFactory: (postgres: PostgresEngines) =>
+        withRightKey<SubjectKeyStore>(() =>
+          keyStoreUrl
+            ? postgres.keyStore(keyStoreUrl)
+            : SqliteKeyStore.open(file(settings, 'keys.db'), settings.masterKey, { clock }),
+        ),
+      inject,
     },
   ];
 }
@@ -103,15 +138,12 @@ async function openEventStore(settings: Settings, logger: AppLogger): Promise<Ev
   }
 }
 
-function openKeyStore(settings: Settings, clock: Clock): SqliteKeyStore {
+async function withRightKey<Store>(open: () => Store | Promise<Store>): Promise<Store> {
   try {
-    return SqliteKeyStore.open(file(settings, 'keys.db'), settings.masterKey, { clock });
+    return await open();
   } catch (error) {
     if (!isTenantryError(error) || error.code !== 'illegal_state') throw error;
-    throw new InvalidSetting(
-      'TENANTRY_MASTER_KEY',
-      'is not the key that keys.db in the data dir was made with',
-    );
+    throw new InvalidSetting('TENANTRY_MASTER_KEY', 'is not the key that the key store was made with');
   }
 }
 

@@ -46,7 +46,10 @@ describe('settings', () => {
     ['EVENT_STORE_URL', 'esdb://admin:changeit@localhost?tsl=false'],
     ['TENANTRY_STREAM_PREFIX', 'a-b'],
     ['KAFKA_BROKERS', 'localhost:9092'],
-    ['DATABASE_URL', 'postgres://localhost/tenantry'],
+    ['DATABASE_URL', 'localhost:5432'],
+    ['DATABASE_URL', 'mysql://localhost/tenantry'],
+    ['DATABASE_URL', 'postgres://localhost'],
+    ['TENANTRY_KEY_STORE_URL', 'postgres://localhost/tenantry?schema=Mine'],
   ])('given a wrong %s, refuses by its name without repeating the value', (variable, value) => {
     const refused = () => load({ [variable]: value });
     expect(refused).toThrow(InvalidSetting);
@@ -68,6 +71,12 @@ describe('settings', () => {
       expect(load({ EVENT_STORE_URL: url }).eventStoreUrl).toBe(url);
     },
   );
+
+  it('given DATABASE_URL alone, takes it for the keys too', () => {
+    const [url, other] = ['postgres://localhost/tenantry', 'postgres://elsewhere/keys?schema=keys'];
+    expect(load({ DATABASE_URL: url })).toMatchObject({ databaseUrl: url, keyStoreUrl: url });
+    expect(load({ DATABASE_URL: url, TENANTRY_KEY_STORE_URL: other })).toMatchObject({ keyStoreUrl: other });
+  });
 
   it('given a data dir that is a file, refuses', () => {
     const file = join(dataDir, 'file');

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { clientConnectionString } from '#event-store';
+import { isTenantryError } from '#kernel';
+import { parsePostgresUrl } from '#projections';
 import { createApiKey, parseApiKey } from './access/api-key.js';
 
 export interface Settings {
@@ -27,6 +29,10 @@ export interface Settings {
   rateLimitWindowSeconds: number;
   /** Authenticated requests in work at once; others wait, and the tenants take turns. */
   maxConcurrentRequests: number;
+  /** PostgreSQL for the read models and the Idempotency-Keys; SQLite files in the data dir when left out. */
+  databaseUrl?: string;
+  /** PostgreSQL for the users' keys; a SQLite file in the data dir when left out. */
+  keyStoreUrl?: string;
 }
 
 /** A setting that is wrong; the message names the variable and the cause, never the value. */
@@ -39,7 +45,7 @@ export class InvalidSetting extends Error {
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 /** Engines of a cluster that this version does not run on; refused rather than passed over. */
-const NOT_SUPPORTED = ['KAFKA_BROKERS', 'DATABASE_URL', 'TENANTRY_KEY_STORE_URL'];
+const NOT_SUPPORTED = ['KAFKA_BROKERS'];
 
 /**
  * Reads the settings from the environment; makes the data dir, the master key and the root key (files of mode
@@ -49,6 +55,8 @@ export function loadSettings(env: NodeJS.ProcessEnv): Settings {
   for (const variable of NOT_SUPPORTED) {
     if (env[variable]) throw new InvalidSetting(variable, 'is not supported yet; leave it unset');
   }
+  const databaseUrl = readPostgresUrl(env, 'DATABASE_URL');
+  const keyStoreUrl = readPostgresUrl(env, 'TENANTRY_KEY_STORE_URL') ?? databaseUrl;
   const dataDir = env.TENANTRY_DATA_DIR || './data';
   makeDataDir(dataDir);
   return {
@@ -86,7 +94,19 @@ export function loadSettings(env: NodeJS.ProcessEnv): Settings {
       min: 1,
       max: 100_000,
     }),
+    ...(databaseUrl && { databaseUrl }),
+    ...(keyStoreUrl && { keyStoreUrl }),
   };
+}
+
+function readPostgresUrl(env: NodeJS.ProcessEnv, variable: string): string | undefined {
+  const url = env[variable] || undefined;
+  try {
+    if (url) parsePostgresUrl(url);
+  } catch (error) {
+    throw isTenantryError(error) ? new InvalidSetting(variable, error.message) : error;
+  }
+  return url;
 }
 
 function makeDataDir(dataDir: string): void {

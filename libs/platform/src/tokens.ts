@@ -5,5 +5,7 @@ export const EVENT_STORE = Symbol('EventStore');
 /** What can't be rebuilt from the log and is no key: a ReadDatabase that loses nothing. */
 export const DURABLE_DATABASE = Symbol('durable ReadDatabase');
 export const READ_DATABASE = Symbol('ReadDatabase');
+/** The processes that share the read database. */
+export const REPLICAS = Symbol('Replicas');
 export const MESSAGE_BUS = Symbol('MessageBus');
 export const KEY_STORE = Symbol('SubjectKeyStore');

@@ -1,11 +1,10 @@
-import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { type Clock, illegalState, isTenantryError, systemClock } from '#kernel';
-import { decrypt, encrypt, IV_BYTES } from './aes-gcm.js';
+import { type Clock, isTenantryError, systemClock } from '#kernel';
 import { KeyFile, type KeyRow } from './key-file.js';
+import { KEY_BYTES, keyLabel, MasterKey, wrongMasterKey } from './master-key.js';
 import type { SubjectKeyStore } from './subject-keys.js';
 
-const KEY_BYTES = 32;
 /** A key takes some 500 bytes together with what a Sealer derives from it. */
 const KEYS_IN_MEMORY = 100_000;
 
@@ -20,9 +19,7 @@ interface PendingDestroy extends Pick<PromiseWithResolvers<string[]>, 'resolve' 
 }
 
 /**
- * Keys in one SQLite file. Each is 32 random bytes, wrapped by AES-256-GCM under the master key with a random
- * 96-bit IV (NIST SP 800-38D, section 8.2.2: good for 2^32 wraps under one master key) and with the key's id
- * as additional data, so that a row moved to another id does not open.
+ * Keys in one SQLite file. Each is 32 random bytes, wrapped by the master key and bound to its id.
  *
  * Ids are ascending integers in decimal. They are unique among all stores open on the file, since each takes a
  * whole pool in one transaction; what is left of a pool when the process ends is abandoned. What a store holds
@@ -33,7 +30,7 @@ interface PendingDestroy extends Pick<PromiseWithResolvers<string[]>, 'resolve' 
  */
 export class SqliteKeyStore implements SubjectKeyStore {
   readonly #file: KeyFile;
-  readonly #masterKey: KeyObject;
+  readonly #masterKey: MasterKey;
   readonly #poolSize: number;
   readonly #clock: Clock;
   readonly #recent = new LRUCache<string, Uint8Array>({ max: KEYS_IN_MEMORY });
@@ -43,7 +40,7 @@ export class SqliteKeyStore implements SubjectKeyStore {
   #refillError: unknown;
   #pendingDestroys: PendingDestroy[] = [];
 
-  private constructor(file: KeyFile, masterKey: KeyObject, options: SqliteKeyStoreOptions) {
+  private constructor(file: KeyFile, masterKey: MasterKey, options: SqliteKeyStoreOptions) {
     this.#file = file;
     this.#masterKey = masterKey;
     this.#poolSize = options.poolSize ?? 256;
@@ -55,15 +52,15 @@ export class SqliteKeyStore implements SubjectKeyStore {
    * Throws TenantryError `illegal_state` when it is not the one that the store was made with.
    */
   static open(file: string, masterKey: Uint8Array, options: SqliteKeyStoreOptions = {}): SqliteKeyStore {
-    if (masterKey.length !== KEY_BYTES) throw illegalState('TENANTRY_MASTER_KEY must be 32 bytes');
+    const wrapping = new MasterKey(masterKey);
     const keyFile = new KeyFile(file);
-    const store = new SqliteKeyStore(keyFile, createSecretKey(masterKey), options);
+    const store = new SqliteKeyStore(keyFile, wrapping, options);
     try {
       store.#secret('master-key-check');
     } catch (cause) {
       keyFile.close();
       if (isTenantryError(cause)) throw cause;
-      throw illegalState('the key store was not made with this TENANTRY_MASTER_KEY', { cause });
+      throw wrongMasterKey(cause);
     }
     return store;
   }
@@ -84,7 +81,7 @@ export class SqliteKeyStore implements SubjectKeyStore {
     if (recent) return recent;
     const { wrapped, destroyedAt } = this.#read(keyId);
     if (destroyedAt) return undefined;
-    const key = this.#unwrap(keyLabel(keyId), wrapped);
+    const key = this.#masterKey.unwrap(keyLabel(keyId), wrapped);
     this.#recent.set(keyId, key);
     return key;
   }
@@ -120,7 +117,7 @@ export class SqliteKeyStore implements SubjectKeyStore {
       const id = String(number);
       const key = randomBytes(KEY_BYTES);
       made.push({ id, key });
-      return this.#wrap(keyLabel(id), key);
+      return this.#masterKey.wrap(keyLabel(id), key);
     });
     // Only now are they durable.
     this.#pool.push(...made);
@@ -162,20 +159,9 @@ export class SqliteKeyStore implements SubjectKeyStore {
     const known = this.#secrets.get(name);
     if (known) return known;
     const label = `secret ${name}`;
-    const wrapped = this.#file.secret(name, () => this.#wrap(label, randomBytes(KEY_BYTES)));
-    const secret = this.#unwrap(label, wrapped);
+    const wrapped = this.#file.secret(name, () => this.#masterKey.wrap(label, randomBytes(KEY_BYTES)));
+    const secret = this.#masterKey.unwrap(label, wrapped);
     this.#secrets.set(name, secret);
     return secret;
   }
-
-  #wrap(label: string, key: Uint8Array): Uint8Array {
-    return encrypt(this.#masterKey, randomBytes(IV_BYTES), label, key);
-  }
-
-  #unwrap(label: string, wrapped: Uint8Array): Uint8Array {
-    // A copy of its own: the decrypted bytes are part of a larger buffer, which would stay in memory for them.
-    return new Uint8Array(decrypt(this.#masterKey, label, wrapped));
-  }
 }
-
-const keyLabel = (keyId: string): string => `subject-key ${keyId}`;

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Batch, EventStore, Subscription } from '#event-store';
-import type { Clock, RecordedEvent } from '#kernel';
-import type { CheckpointSchema, Checkpoints } from './checkpoints.js';
+import { type Clock, type RecordedEvent, unavailable } from '#kernel';
+import type { Checkpoint, CheckpointSchema, Checkpoints } from './checkpoints.js';
 import { describeError, isUnavailable } from './describe-error.js';
 import { Lock } from './lock.js';
 import type { Logger } from './logger.js';
@@ -9,6 +9,7 @@ import { PositionTracker } from './position-tracker.js';
 import type { AnyProjection, AnySchema, ProjectionFailure, ProjectionStatus } from './projection.js';
 import { createTables, dropLeftovers, dropTables } from './projection-tables.js';
 import type { ReadDatabase } from './read-database.js';
+import type { Replicas, Role } from './replicas.js';
 
 /** One transaction holds up the event loop for a few milliseconds at most. */
 export const MAX_EVENTS_PER_TRANSACTION = 64;
@@ -20,12 +21,16 @@ export interface ProjectionParts {
   store: EventStore;
   database: ReadDatabase;
   checkpoints: Checkpoints;
+  replicas: Replicas;
   clock: Clock;
   logger: Logger;
 }
 
-/** Keeps one projection's tables up with the log: a batch and its checkpoint in one transaction. */
-export class LiveProjection {
+/**
+ * Keeps one projection's tables up with the log: a batch and its checkpoint in one transaction. Where another process
+ * does so, it only follows how far that one has come.
+ */
+export class LiveProjection implements Role {
   readonly progress = new PositionTracker();
   readonly #parts: ProjectionParts;
   readonly #lock = new Lock();
@@ -38,19 +43,42 @@ export class LiveProjection {
   /** Set when an error left open what was committed: the database is asked before going on. */
   #uncertain = false;
   #headAtStart = 0n;
+  #leading = false;
+  /** What is known of the process that leads; undefined while nothing is, or its tables are of another version. */
+  #followed: Checkpoint | undefined;
 
   constructor(
     readonly projection: AnyProjection,
     parts: ProjectionParts,
   ) {
-    this.#parts = parts;
+    this.#parts = { ...parts, database: parts.database.queue(projection.name) };
   }
 
   get state(): ProjectionStatus['state'] {
     return this.#state;
   }
 
+  get name(): string {
+    return this.projection.name;
+  }
+
+  get position(): bigint {
+    return this.progress.position;
+  }
+
+  get leading(): boolean {
+    return this.#leading;
+  }
+
   async start(): Promise<void> {
+    this.#state = 'starting';
+    this.#headAtStart = await this.#parts.store.head();
+    await this.#parts.replicas.join(this);
+  }
+
+  /** Makes the tables, anew where the version has changed, and follows the log. */
+  async lead(): Promise<void> {
+    await this.#subscription?.close();
     const { name, version, tables } = this.projection;
     const { checkpoints, database, store } = this.#parts;
     const found = await checkpoints.find(name);
@@ -62,7 +90,42 @@ export class LiveProjection {
       await checkpoints.put(transaction, name, { version, position: 0n, tables: [...tables] });
     });
     this.#headAtStart = await store.head();
+    this.#uncertain = false;
+    this.#leading = true;
+    this.#followed = undefined;
+    this.#state = 'standby';
     this.resumeAt(current ? found.position : 0n);
+  }
+
+  halt(): void {
+    this.#leading = false;
+    this.#followed = undefined;
+    this.#state = 'starting';
+    this.progress.halt();
+    // A batch under way is part of the subscription; it is awaited before this process leads again.
+    void this.#subscription?.close();
+  }
+
+  follow(found: Checkpoint): void {
+    if (this.#leading) return;
+    if (found.version !== this.projection.version) {
+      if (this.#followed) this.halt();
+      return;
+    }
+    const known = this.#followed;
+    if (known && found.generation < known.generation) return;
+    const replaced = found.generation !== known?.generation;
+    const changed = replaced || found.changedAt > known.changedAt;
+    if (!changed && found.position <= this.position) return;
+    this.#followed = found;
+    if (replaced) this.projection.replaced?.();
+    if (changed) this.projection.changed?.();
+    if (replaced && (!known || found.position < this.position)) this.progress.startAt(found.position);
+    this.#advanceBehind(found.position);
+  }
+
+  passed(position: bigint): void {
+    if (!this.#leading && this.#followed) this.#advanceBehind(position);
   }
 
   /** Stops following and saves how far it came. A batch under way is finished first. */
@@ -71,12 +134,23 @@ export class LiveProjection {
     this.progress.halt();
     if (this.#state !== 'failed') this.#state = 'stopped';
     const { position } = this.progress;
-    if (position > this.#saved) await this.#commit([], position).catch((error) => this.#warn(error));
+    if (this.#leading && position > this.#saved) {
+      await this.#commit([], position).catch((error) => this.#warn(error));
+    }
+    this.#leading = false;
+    await this.#parts.replicas.leave(this);
   }
 
   /** Resolves once nothing is being applied; nothing will be until the answered function is called. */
-  hold(): Promise<() => void> {
-    return this.#lock.acquire();
+  async hold(): Promise<() => void> {
+    const release = await this.#lock.acquire();
+    try {
+      if (this.#uncertain) await this.#reload();
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return release;
   }
 
   /** Goes on from a position that the database holds already: at the start, or after its tables were swapped. */
@@ -107,6 +181,8 @@ export class LiveProjection {
   async #onBatch(batch: Batch): Promise<void> {
     const release = await this.#lock.acquire();
     try {
+      // The subscription is about to end: whoever leads next begins at the checkpoint.
+      if (!this.#leading) return;
       if (this.#uncertain) await this.#reload();
       const events = batch.events.filter((event) => event.position > this.progress.position);
       if (events.length > 0) await this.#project(events, batch.position);
@@ -128,7 +204,7 @@ export class LiveProjection {
     try {
       await this.#commit(events, position);
     } catch (error) {
-      if (isUnavailable(error)) throw error;
+      if (isUnavailable(error) || !this.#leading) throw error;
       const [first, ...others] = events;
       if (first && others.length === 0) return this.#fail(first, error);
       for (const event of events) await this.#project([event], event.position);
@@ -138,7 +214,8 @@ export class LiveProjection {
 
   async #commit(events: readonly RecordedEvent[], position: bigint): Promise<void> {
     const { database, checkpoints, clock } = this.#parts;
-    const range = { from: this.#saved, to: position };
+    if (!this.#leading) throw unavailable(`another process may run ${this.name}`);
+    const range = { from: this.#saved, to: position, changes: events.length > 0 };
     await database.write<AnySchema & CheckpointSchema, void>(async (transaction) => {
       // First, so that of two processes one gives way before it applies anything.
       await checkpoints.move(transaction, this.projection.name, range);
@@ -153,10 +230,16 @@ export class LiveProjection {
     const idleForMs = this.#parts.clock.now().getTime() - this.#savedAtMs;
     if (idleForMs >= IDLE_SAVE_INTERVAL_MS && position > this.#saved) await this.#commit([], position);
     this.#advance(position);
+    this.#parts.replicas.moved(this);
+  }
+
+  #advanceBehind(position: bigint): void {
+    this.progress.advance(position);
+    this.#state = this.position >= this.#headAtStart ? 'standby' : 'starting';
   }
 
   #advance(position: bigint): void {
-    if (this.#state === 'failed') return;
+    if (!this.#leading || this.#state === 'failed') return;
     this.progress.advance(position);
     if (this.#state === 'starting' && this.progress.position >= this.#headAtStart) this.#state = 'running';
   }

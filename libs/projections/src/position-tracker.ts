@@ -13,6 +13,10 @@ export class PositionTracker {
     return this.#position;
   }
 
+  get halted(): boolean {
+    return this.#halted;
+  }
+
   /** Starts at a position that may lie before the last one. */
   startAt(position: bigint): void {
     this.#halted = false;

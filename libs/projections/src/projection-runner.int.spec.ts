@@ -1,11 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Kysely } from 'kysely';
 import { type RecordedEvent, systemClock, unavailable } from '#kernel';
 import {
   appendSample,
+  describeOnReadDatabases,
   foldSample,
   InMemoryEventStore,
   InterruptibleReadDatabase,
@@ -14,22 +12,19 @@ import {
   readSample,
   SampleProjection,
   sampleEvent,
+  tablesAndIndexes,
 } from '#testing';
 import type { AnyProjection } from './projection.js';
 import { ProjectionRunner } from './projection-runner.js';
-import { SqliteReadDatabase } from './sqlite/sqlite-read-database.js';
+import type { ReadDatabase } from './read-database.js';
 
-describe('ProjectionRunner', () => {
-  let folder: string;
-  let database: SqliteReadDatabase;
+await describeOnReadDatabases('ProjectionRunner', ({ open }) => {
+  let database: ReadDatabase;
   let store: InMemoryEventStore;
   let logger: RecordingLogger;
   const runners: ProjectionRunner[] = [];
 
-  const start = async (
-    projections: readonly AnyProjection[],
-    on: InterruptibleReadDatabase | SqliteReadDatabase,
-  ) => {
+  const start = async (projections: readonly AnyProjection[], on: ReadDatabase) => {
     const runner = new ProjectionRunner({ store, database: on, clock: systemClock, logger, projections });
     runners.push(runner);
     await runner.start();
@@ -45,8 +40,7 @@ describe('ProjectionRunner', () => {
   };
 
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'tenantry-projections-'));
-    database = SqliteReadDatabase.open(join(folder, 'read.db'));
+    database = await open();
     store = new InMemoryEventStore();
     logger = new RecordingLogger();
   });
@@ -54,7 +48,6 @@ describe('ProjectionRunner', () => {
     for (const runner of runners.splice(0)) await runner.stop();
     await store.close();
     await database.close();
-    await rm(folder, { recursive: true });
   });
 
   it('given a log, when started, then the tables equal its fold and follow it', async () => {
@@ -256,11 +249,12 @@ describe('ProjectionRunner', () => {
     await runners[0]?.stop();
     expect(await caughtUp(await start([new SampleProjection('accounts', 2)], database))).toBe(true);
     expect(await readSample(database)).toEqual(await expected());
-    const tables = database
-      .reader<{ sqlite_master: { name: string; type: string } }>()
-      .selectFrom('sqlite_master');
-    const rows = await tables.select('name').where('type', '=', 'table').orderBy('name').execute();
-    expect(rows.map((row) => row.name)).toEqual(['accounts', 'checkpoints', 'movements']);
+    expect((await tablesAndIndexes(database)).tables).toEqual([
+      'accounts',
+      'checkpoints',
+      'movements',
+      'schema_versions',
+    ]);
   });
 
   it('given two projections of one name, then it refuses', () => {

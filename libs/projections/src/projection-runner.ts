@@ -6,12 +6,15 @@ import type { Logger } from './logger.js';
 import type { AnyProjection, ProjectionStatus, RebuildStatus } from './projection.js';
 import type { ReadDatabase } from './read-database.js';
 import { Rebuild } from './rebuild.js';
+import { type Replicas, singleProcess } from './replicas.js';
 
 export interface ProjectionRunnerOptions {
   store: EventStore;
   database: ReadDatabase;
   clock: Clock;
   logger: Logger;
+  /** Where the database is shared with other processes. */
+  replicas?: Replicas;
   projections: readonly AnyProjection[];
 }
 
@@ -26,14 +29,15 @@ export class ProjectionRunner {
   readonly #rebuilds = new Map<string, { rebuild: Rebuild; done: Promise<void> }>();
 
   constructor({ projections, ...parts }: ProjectionRunnerOptions) {
-    this.#parts = { ...parts, checkpoints: new Checkpoints(parts.database, parts.clock) };
+    const checkpoints = new Checkpoints(parts.database, parts.clock);
+    this.#parts = { replicas: singleProcess, ...parts, checkpoints };
     for (const projection of projections) {
       if (this.#live.has(projection.name)) throw new Error(`two projections are named ${projection.name}`);
       this.#live.set(projection.name, new LiveProjection(projection, this.#parts));
     }
   }
 
-  /** Makes the tables, anew where a version has changed, and starts to follow the log. */
+  /** Makes the tables, anew where a version has changed, and starts to follow the log or who does. */
   async start(): Promise<void> {
     await this.#parts.checkpoints.createTable();
     for (const live of this.#live.values()) await live.start();
@@ -69,12 +73,13 @@ export class ProjectionRunner {
   /**
    * Starts to build the projection anew beside the live one. With `verify`, rows that stood differently are
    * counted; projections stand still meanwhile, reads go on. Throws `not_found`, and `illegal_state` while a rebuild
-   * of it is under way or it doesn't run.
+   * of it is under way, it doesn't run, or another process runs it.
    */
   rebuild(name: string, { verify = false } = {}): RebuildStatus {
     const live = this.#get(name);
     if (this.rebuildStatus(name)?.state === 'running') throw illegalState(`${name} is being rebuilt`);
     if (live.state === 'stopped') throw illegalState(`${name} is stopped`);
+    if (!live.leading) throw illegalState(`${name} is run by another process: ask that one`);
     const rebuild = new Rebuild(live, this.#parts, { verify });
     this.#rebuilds.set(name, { rebuild, done: rebuild.run() });
     return rebuild.status;

@@ -40,8 +40,11 @@ export interface ProjectionStatus {
   position: bigint;
   /** Events between the projection and the head of the log, counted in positions. */
   lag: bigint;
-  /** `starting` until it has passed the position that was the log's head when it started. */
-  state: 'starting' | 'running' | 'failed' | 'stopped';
+  /**
+   * `starting` until it has passed the position that was the log's head when it started; then `running`, or
+   * `standby` where another process runs it.
+   */
+  state: 'starting' | 'running' | 'standby' | 'failed' | 'stopped';
   /** Where and why it stopped, when it failed. Never personal data. */
   failure?: ProjectionFailure;
 }
@@ -72,7 +75,8 @@ export interface FollowerStatus {
   /** Everything up to here has been handled. */
   position: bigint;
   lag: bigint;
-  state: 'running' | 'retrying' | 'stopped';
+  /** `standby` where another process runs it. */
+  state: 'running' | 'standby' | 'retrying' | 'stopped';
   /** How often the batch at hand has failed, and the last error's code or class name. */
   retry?: { attempts: number; error: string };
 }

@@ -1,11 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type RecordedEvent, systemClock } from '#kernel';
 import {
   appendSample,
+  describeOnReadDatabases,
   foldSample,
   InMemoryEventStore,
   InterruptibleReadDatabase,
@@ -15,7 +13,7 @@ import {
   SampleProjection,
 } from '#testing';
 import { ProjectionRunner } from './projection-runner.js';
-import { SqliteReadDatabase } from './sqlite/sqlite-read-database.js';
+import type { ReadDatabase } from './read-database.js';
 
 type Step =
   | { kind: 'append'; streams: string[] }
@@ -52,7 +50,7 @@ class Service {
   readonly #database: InterruptibleReadDatabase;
   readonly runner: ProjectionRunner;
 
-  constructor(store: InMemoryEventStore, database: SqliteReadDatabase) {
+  constructor(store: InMemoryEventStore, database: ReadDatabase) {
     this.#database = new InterruptibleReadDatabase(database, () => {
       this.#writesLeft -= 1;
       if (this.#writesLeft > 0) return 'none';
@@ -76,7 +74,7 @@ class Service {
   }
 }
 
-async function run(steps: readonly Step[], database: SqliteReadDatabase): Promise<void> {
+async function run(steps: readonly Step[], database: ReadDatabase): Promise<void> {
   const store = new InMemoryEventStore();
   const log: RecordedEvent[] = [];
   let service = new Service(store, database);
@@ -102,16 +100,14 @@ async function run(steps: readonly Step[], database: SqliteReadDatabase): Promis
   await store.close();
 }
 
-it('given any events, batches, crashes and rebuilds, then the tables equal the fold of the log', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'tenantry-property-'));
-  let runs = 0;
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 14 }), async (steps) => {
-      runs += 1;
-      const database = SqliteReadDatabase.open(join(folder, `${runs}.db`));
-      await run(steps, database).finally(() => database.close());
-    }),
-    { numRuns: 60 },
-  );
-  await rm(folder, { recursive: true });
+await describeOnReadDatabases('projections', ({ open, dialect }) => {
+  it('given any events, batches, crashes and rebuilds, then the tables equal the fold of the log', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 14 }), async (steps) => {
+        const database = await open();
+        await run(steps, database).finally(() => database.close());
+      }),
+      { numRuns: dialect === 'sqlite' ? 60 : 15 },
+    );
+  });
 });

@@ -1,11 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { type Kysely, sql } from 'kysely';
 import { type RecordedEvent, systemClock } from '#kernel';
 import {
   appendSample,
+  describeOnReadDatabases,
   foldSample,
   InMemoryEventStore,
   InterruptibleReadDatabase,
@@ -13,14 +11,13 @@ import {
   readSample,
   SampleProjection,
   type SampleSchema,
+  tablesAndIndexes,
 } from '#testing';
 import { ProjectionRunner } from './projection-runner.js';
 import type { ReadDatabase } from './read-database.js';
-import { SqliteReadDatabase } from './sqlite/sqlite-read-database.js';
 
-describe('ProjectionRunner.rebuild', () => {
-  let folder: string;
-  let database: SqliteReadDatabase;
+await describeOnReadDatabases('ProjectionRunner.rebuild', ({ open }) => {
+  let database: ReadDatabase;
   let store: InMemoryEventStore;
   let projection: SampleProjection;
   let runner: ProjectionRunner;
@@ -47,17 +44,10 @@ describe('ProjectionRunner.rebuild', () => {
   const caughtUp = async () => runner.waitForAll(await store.head(), 5_000);
   const falsify = (statement: string) =>
     database.write((transaction: Kysely<SampleSchema>) => sql.raw(statement).execute(transaction));
-  const schemaNames = async () => {
-    const { rows } = await sql<{ type: string; count: number; names: string }>`
-      select type, count(*) as count, group_concat(name, ' ') as names
-      from sqlite_master group by type order by type`.execute(database.reader());
-    return rows;
-  };
   const turn = () => new Promise(setImmediate);
 
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'tenantry-rebuild-'));
-    database = SqliteReadDatabase.open(join(folder, 'read.db'));
+    database = await open();
     store = new InMemoryEventStore();
     log = [];
     projection = new SampleProjection();
@@ -68,7 +58,6 @@ describe('ProjectionRunner.rebuild', () => {
     await runner.stop();
     await store.close();
     await database.close();
-    await rm(folder, { recursive: true });
   });
 
   it('while writes and reads go on, then no read fails or sees less than was there, and the result equals the fold', async () => {
@@ -110,7 +99,7 @@ describe('ProjectionRunner.rebuild', () => {
     await fill(300);
     await appendSample(store, 'other-1', 1);
     await caughtUp();
-    const before = await schemaNames();
+    const before = await tablesAndIndexes(database);
     for (let round = 0; round < 3; round += 1) {
       runner.rebuild('accounts');
       const status = await runner.rebuilt('accounts');
@@ -118,16 +107,8 @@ describe('ProjectionRunner.rebuild', () => {
       expect(status?.eventsPerSecond).toBeGreaterThan(0);
       expect(status).not.toHaveProperty('differences');
     }
-    const after = await schemaNames();
-    expect(after.map(({ type, count }) => [type, count])).toEqual(
-      before.map(({ type, count }) => [type, count]),
-    );
-    expect(
-      after
-        .find(({ type }) => type === 'table')
-        ?.names.split(' ')
-        .sort(),
-    ).toEqual(['accounts', 'checkpoints', 'movements']);
+    expect(await tablesAndIndexes(database)).toEqual(before);
+    expect(before.tables).toEqual(['accounts', 'checkpoints', 'movements', 'schema_versions']);
     expect(runner.rebuildStatus('accounts')?.state).toBe('completed');
   });
 
@@ -233,11 +214,11 @@ describe('ProjectionRunner.rebuild', () => {
     await reached.promise;
     await runner.stop();
     expect(runner.rebuildStatus('accounts')).toMatchObject({ state: 'failed', error: 'illegal_state' });
-    expect((await schemaNames()).find(({ type }) => type === 'table')?.names).toContain('movements__rebuild');
+    expect((await tablesAndIndexes(database)).tables).toContain('movements__rebuild');
     expect(() => runner.rebuild('accounts')).toThrow('accounts is stopped');
     runner = newRunner();
     await runner.start();
-    expect((await schemaNames()).find(({ type }) => type === 'table')?.names).not.toContain('__');
+    expect((await tablesAndIndexes(database)).tables.join()).not.toContain('__');
     expect(await readSample(database)).toEqual(foldSample(log));
   });
 

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Batch, Subscription } from '#event-store';
-import type { RecordedEvent } from '#kernel';
+import { illegalState, type RecordedEvent } from '#kernel';
 import type { CheckpointSchema } from './checkpoints.js';
 import { describeError, errorName, isUnavailable } from './describe-error.js';
 import { type LiveProjection, MAX_EVENTS_PER_TRANSACTION, type ProjectionParts } from './live-projection.js';
@@ -41,7 +41,8 @@ export class Rebuild {
   constructor(live: LiveProjection, parts: ProjectionParts, options: { verify: boolean }) {
     this.#live = live;
     this.#projection = live.projection;
-    this.#parts = parts;
+    // In turn with the live one, so that it comes nearer with each batch, however fast that one is.
+    this.#parts = { ...parts, database: parts.database.queue(live.projection.name) };
     this.#verify = options.verify;
     // It may fail before anyone waits for it; `run` does so later and reports it.
     this.#outcome.promise.catch(() => undefined);
@@ -118,6 +119,7 @@ export class Rebuild {
   }
 
   async #advance(batch: Batch): Promise<void> {
+    if (!this.#live.leading) throw illegalState('another process may run the projection');
     if (this.#end === undefined && batch.position >= this.#live.progress.position) await this.#holdLive();
     const end = this.#end;
     const atEnd = end !== undefined && batch.position >= end;
@@ -153,9 +155,10 @@ export class Rebuild {
         await this.#projection.apply(rebuilt, event);
       }
       const due = compare && position >= livePosition;
-      const differences = due ? await countDifferences(transaction, tables) : undefined;
+      const differences = due ? await countDifferences(transaction, tables, database.dialect) : undefined;
       for (const event of later) await this.#projection.apply(rebuilt, event);
       if (position !== this.#end) return differences;
+      await checkpoints.refuseBeyond(transaction, name, position);
       await swapTables(transaction, tables);
       const checkpoint = { version, position, tables: [...tables] };
       await checkpoints.put(transaction, name, checkpoint);

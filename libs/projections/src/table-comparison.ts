@@ -1,26 +1,35 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { AnySchema } from './projection.js';
+import type { ReadDatabase } from './read-database.js';
 import { rebuildName } from './table-names.js';
 
 const ROWS_PER_PAGE = 512;
 
 /**
- * Rows that stand differently in the live and the rebuilt tables; a changed row counts once. SQLite only. Works in
- * pages, so that reads go on meanwhile; the transaction keeps both sides as they are.
+ * Rows that stand differently in the live and the rebuilt tables; a changed row counts once. Reads go on meanwhile;
+ * the transaction keeps both sides as they are.
  */
 export async function countDifferences(
   transaction: Kysely<AnySchema>,
   tables: readonly string[],
+  dialect: ReadDatabase['dialect'],
 ): Promise<number> {
+  const countMissing = dialect === 'sqlite' ? countMissingInPages : countMissingAtOnce;
   let differences = 0;
   for (const table of tables) {
-    const same = await sameRow(transaction, table);
-    const onlyLive = await countMissing(transaction, { from: table, in: rebuildName(table), same });
-    const onlyRebuilt = await countMissing(transaction, { from: rebuildName(table), in: table, same });
+    const onlyLive = await countMissing(transaction, table, rebuildName(table));
+    const onlyRebuilt = await countMissing(transaction, rebuildName(table), table);
     differences += Math.max(onlyLive, onlyRebuilt);
   }
   return differences;
+}
+
+async function countMissingAtOnce(transaction: Kysely<AnySchema>, from: string, other: string) {
+  const { rows } = await sql<{ missing: number }>`
+    select count(*) as missing from (select * from ${sql.table(from)} except all select * from ${sql.table(other)}) as a
+  `.execute(transaction);
+  return rows[0]?.missing ?? 0;
 }
 
 /** The condition that rows `a` and `b` are alike. `=` lets SQLite find the row by its key; `is` equates nulls. */
@@ -33,20 +42,19 @@ async function sameRow(transaction: Kysely<AnySchema>, table: string): Promise<R
   return sql.join(conditions, sql` and `);
 }
 
-interface Comparison {
-  from: string;
-  in: string;
-  same: RawBuilder<unknown>;
-}
-
-/** Counts the rows of one table that the other doesn't hold. */
-async function countMissing(transaction: Kysely<AnySchema>, comparison: Comparison): Promise<number> {
-  const [from, other] = [sql.table(comparison.from), sql.table(comparison.in)];
+/** Counts the rows of one table that the other doesn't hold, so many that the event loop stands still no longer. */
+async function countMissingInPages(
+  transaction: Kysely<AnySchema>,
+  fromName: string,
+  otherName: string,
+): Promise<number> {
+  const same = await sameRow(transaction, fromName);
+  const [from, other] = [sql.table(fromName), sql.table(otherName)];
   let missing = 0;
   for (let after = Number.MIN_SAFE_INTEGER; ; ) {
     const page = await sql<{ last: number | null; missing: number }>`
       select max(a.rowid) as last,
-        coalesce(sum(not exists (select 1 from ${other} as b where ${comparison.same})), 0) as missing
+        coalesce(sum(not exists (select 1 from ${other} as b where ${same})), 0) as missing
       from (select rowid, * from ${from} where rowid > ${after} order by rowid limit ${ROWS_PER_PAGE}) as a
     `.execute(transaction);
     const [row] = page.rows;

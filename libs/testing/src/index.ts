@@ -1,3 +1,9 @@
+export { BackEndMissing } from './back-ends/child.js';
+export { type BackEnd, findKafka, findPostgres } from './back-ends/find.js';
+export { type KafkaCluster, type KafkaClusterOptions, startKafka } from './back-ends/kafka-cluster.js';
+export type { KafkaSecurity } from './back-ends/kafka-properties.js';
+export { onKafka, onOwnKafka, onOwnPostgres, onPostgres } from './back-ends/on-back-end.js';
+export { type PostgresCluster, startPostgres } from './back-ends/postgres-cluster.js';
 export type { EventStoreDeviations, EventStoreFactory, EventStoreHarness } from './event-store-bench.js';
 export { describeEventStore } from './event-store-contract.js';
 export { type EventStoreServer, findEventStoreServer } from './event-store-server.js';
@@ -12,6 +18,12 @@ export {
   type ReadDatabaseHarness,
   type ReadDatabaseLimits,
 } from './read-database-contract.js';
+export {
+  describeOnReadDatabases,
+  type ReadDatabaseEngine,
+  schemaUrl,
+  tablesAndIndexes,
+} from './read-database-engines.js';
 export { type LogEntry, RecordingLogger } from './recording-logger.js';
 export {
   appendSample,

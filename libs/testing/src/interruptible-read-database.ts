@@ -44,6 +44,10 @@ export class InterruptibleReadDatabase implements ReadDatabase {
     return result;
   }
 
+  queue(): this {
+    return this;
+  }
+
   select<Row>(query: CompiledQuery): Promise<Row[]> {
     return this.inner.select(query);
   }

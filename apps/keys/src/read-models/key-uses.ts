@@ -1,12 +1,26 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { AppLogger, READ_DATABASE } from '#platform';
-import type { ReadDatabase } from '#projections';
+import { type Migration, migrate, type ReadDatabase } from '#projections';
 import type { KeyTables, KeyUseRow } from './tables.js';
 
 const FLUSH_INTERVAL_MS = 5_000;
 
 /** Few enough not to be felt by the requests that wait for the event loop. */
 const ROWS_AT_ONCE = 256;
+
+const MIGRATIONS: Migration[] = [
+  async ({ schema }) => {
+    await schema
+      .createTable('key_uses')
+      .ifNotExists()
+      .addColumn('key_id', 'text', (column) => column.primaryKey())
+      .addColumn('user_id', 'text', (column) => column.notNull())
+      .addColumn('last_used_at', 'text', (column) => column.notNull())
+      .execute();
+    const index = schema.createIndex('key_uses_of_user').ifNotExists();
+    await index.on('key_uses').column('user_id').execute();
+  },
+];
 
 /**
  * When keys were last valid. A verification only notes it in memory; what was noted is written some seconds later,
@@ -25,17 +39,7 @@ export class KeyUses implements OnModuleInit, OnApplicationShutdown {
   ) {}
 
   async onModuleInit(): Promise<void> {
-    await this.database.write<KeyTables, void>(async ({ schema }) => {
-      await schema
-        .createTable('key_uses')
-        .ifNotExists()
-        .addColumn('key_id', 'text', (column) => column.primaryKey())
-        .addColumn('user_id', 'text', (column) => column.notNull())
-        .addColumn('last_used_at', 'text', (column) => column.notNull())
-        .execute();
-      const index = schema.createIndex('key_uses_of_user').ifNotExists();
-      await index.on('key_uses').column('user_id').execute();
-    });
+    await migrate(this.database, 'key uses', MIGRATIONS);
     this.timer = setInterval(() => void this.flushAndTell(), FLUSH_INTERVAL_MS).unref();
   }
 

@@ -164,8 +164,10 @@ export class TenantUsersController {
     reply: FastifyReply,
     written: { tenantId: string; userId: string; position: bigint },
   ): Promise<UserResource> {
-    await this.position.settle(reply, written.position, USER_DIRECTORY);
-    const user = await this.users.get(written.tenantId, written.userId);
+    const { tenantId, userId, position } = written;
+    const canRead = await this.position.settle(reply, position, USER_DIRECTORY);
+    // The write is durable: it is answered from the log while the read model is behind or out of reach.
+    const user = canRead ? await this.users.get(tenantId, userId) : await this.history.latest(written);
     if (!user) throw notFound('user');
     reply.header('etag', `"${user.revision}"`);
     return user;

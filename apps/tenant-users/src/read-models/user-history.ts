@@ -53,6 +53,11 @@ export class UserHistory {
     return userResource({ ...state, ...placed }, state.personal);
   }
 
+  /** The user as the log has it now. Throws `not_found`. */
+  latest(place: { tenantId: string; userId: string }): Promise<UserResource> {
+    return this.asOf(place, { at: '9999-12-31T23:59:59Z' });
+  }
+
   /** Oldest first. Throws `not_found` where the tenant never had the user. */
   async list(
     { tenantId, userId }: { tenantId: string; userId: string },

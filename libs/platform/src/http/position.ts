@@ -30,10 +30,10 @@ export class Position {
 
   /**
    * Answers a write with its position, once the named projection has passed it. The wait is bounded: a write
-   * that is durable answers even when its read model is behind.
+   * that is durable answers even when its read model is behind: then this is false.
    */
-  async settle(reply: FastifyReply, position: bigint, projection: string): Promise<void> {
+  async settle(reply: FastifyReply, position: bigint, projection: string): Promise<boolean> {
     reply.header('tenantry-position', position.toString());
-    await this.readModels.waitFor(projection, position, this.settings.readYourWritesTimeoutMs);
+    return this.readModels.waitFor(projection, position, this.settings.readYourWritesTimeoutMs);
   }
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Kysely } from 'kysely';
-import type { ReadDatabase } from '#projections';
+import { type Migration, migrate, type ReadDatabase } from '#projections';
 
 export interface RequestRecord {
   /** HMAC of whose the Idempotency-Key is and of the key itself. */
@@ -23,6 +23,26 @@ type Schema = { idempotent_requests: RequestRecord };
 type NewRecord = Pick<RequestRecord, 'name' | 'fingerprint' | 'subject_id' | 'started_at'>;
 type Write = (transaction: Kysely<Schema>) => Promise<void>;
 
+const MIGRATIONS: Migration[] = [
+  async ({ schema }) => {
+    await schema
+      .createTable('idempotent_requests')
+      .ifNotExists()
+      .addColumn('name', 'text', (column) => column.primaryKey())
+      .addColumn('fingerprint', 'text', (column) => column.notNull())
+      .addColumn('nonce', 'text', (column) => column.notNull())
+      .addColumn('subject_id', 'text')
+      .addColumn('started_at', 'bigint', (column) => column.notNull())
+      .addColumn('answer', 'text')
+      .addColumn('forgotten', 'integer', (column) => column.notNull())
+      .execute();
+    for (const column of ['subject_id', 'started_at']) {
+      const index = schema.createIndex(`idempotent_requests_${column}`).ifNotExists();
+      await index.on('idempotent_requests').column(column).execute();
+    }
+  },
+];
+
 /** The requests of the last hours that came with an Idempotency-Key. What arrives together shares one commit. */
 export class RequestRecords {
   private waiting: { write: Write; settled: PromiseWithResolvers<void> }[] = [];
@@ -33,27 +53,7 @@ export class RequestRecords {
   ) {}
 
   createTable(): Promise<void> {
-    return this.database.write<Schema, void>(async ({ schema }) => {
-      await schema
-        .createTable('idempotent_requests')
-        .ifNotExists()
-        .addColumn('name', 'text', (column) => column.primaryKey())
-        .addColumn('fingerprint', 'text', (column) => column.notNull())
-        .addColumn('nonce', 'text', (column) => column.notNull())
-        .addColumn('subject_id', 'text')
-        .addColumn('started_at', 'bigint', (column) => column.notNull())
-        .addColumn('answer', 'text')
-        .addColumn('forgotten', 'integer', (column) => column.notNull())
-        .execute();
-      for (const column of ['subject_id', 'started_at'] as const) {
-        await schema
-          .createIndex(`idempotent_requests_${column}`)
-          .ifNotExists()
-          .on('idempotent_requests')
-          .column(column)
-          .execute();
-      }
-    });
+    return migrate(this.database, 'idempotent requests', MIGRATIONS);
   }
 
   /** The record of this name, durable; `isNew` where this call made it. One that is too old counts as none. */

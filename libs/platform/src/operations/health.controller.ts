@@ -30,7 +30,8 @@ export class HealthController {
     const isLogUp = parts.some(({ name, status }) => name === 'event_store' && status === 'up');
     const projections = isLogUp ? await this.readModels.statuses() : [];
     const up =
-      parts.every(({ status }) => status === 'up') && projections.every(({ state }) => state === 'running');
+      parts.every(({ status }) => status === 'up') &&
+      projections.every(({ state }) => state === 'running' || state === 'standby');
     reply.status(up ? 200 : 503);
     return { status: up ? 'up' : 'down', parts, projections, consumers };
   }

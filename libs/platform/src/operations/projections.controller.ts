@@ -43,7 +43,10 @@ export class ProjectionResource {
   position!: string;
   @ApiProperty({ description: 'Positions behind the head of the log.' })
   lag!: number;
-  @ApiProperty({ enum: ['starting', 'running', 'failed', 'stopped', 'retrying'] })
+  @ApiProperty({
+    enum: ['starting', 'running', 'standby', 'failed', 'stopped', 'retrying'],
+    description: '`standby` where another process runs it.',
+  })
   state!: string;
   @ApiProperty({ required: false })
   failure?: ProjectionFailureResource;

@@ -13,8 +13,9 @@ import {
   type ReadDatabase,
   type RebuildStatus,
   Relay,
+  type Replicas,
 } from '#projections';
-import { CLOCK, EVENT_STORE, MESSAGE_BUS, READ_DATABASE } from '../tokens.js';
+import { CLOCK, EVENT_STORE, MESSAGE_BUS, READ_DATABASE, REPLICAS } from '../tokens.js';
 import { AppLogger } from './logger.js';
 
 /** A policy: what is done, at least once and in log order, about the events of some categories. */
@@ -51,6 +52,7 @@ export class ReadModels {
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     @Inject(MESSAGE_BUS) private readonly bus: MessageBus,
     @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(REPLICAS) private readonly replicas: Replicas,
     private readonly logger: AppLogger,
   ) {}
 
@@ -79,6 +81,7 @@ export class ReadModels {
   async stop(): Promise<void> {
     await Promise.all(this.followers.map((follower) => follower.stop()));
     await this.runner?.stop();
+    await this.replicas.close();
   }
 
   /** True as soon as readers of the projection see everything up to the position; false after the time-out. */
@@ -134,7 +137,7 @@ export class ReadModels {
   }
 
   private parts() {
-    const { store, database, clock, logger } = this;
-    return { store, database, clock, logger };
+    const { store, database, replicas, clock, logger } = this;
+    return { store, database, replicas, clock, logger };
   }
 }

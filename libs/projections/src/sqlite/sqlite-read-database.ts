@@ -55,6 +55,11 @@ export class SqliteReadDatabase implements ReadDatabase {
     );
   }
 
+  /** SQLite has one writer. */
+  queue(): this {
+    return this;
+  }
+
   async select<Row>(query: CompiledQuery): Promise<Row[]> {
     return (await this.#selects.executeQuery<Row>(query)).rows;
   }
