@@ -55,6 +55,7 @@ const WRONG: WrongStart[] = [
   wrong('PORT', 'abc'),
   wrong('HOST', 'no such host'),
   wrong('LOG_LEVEL', 'x'),
+  wrong('EVENT_STORE_URL', 'http://localhost:2113'),
   wrong('TENANTRY_MASTER_KEY', Buffer.from('short').toString('base64')),
   wrong('TENANTRY_ROOT_KEY', `${createApiKey('root').slice(0, -1)}-`),
   wrongFile('TENANTRY_DATA_DIR', { name: 'file', text: '', path: 'file' }),

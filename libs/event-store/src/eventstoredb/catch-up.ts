@@ -94,7 +94,8 @@ export class CatchUp implements SubscriptionSource {
   private collect(response: ReadResp, after: number, events: RecordedEvent[]): void {
     const entry = logEntry(response, this.parts.prefix);
     if (entry?.position !== undefined) {
-      if (entry.stream !== '' && entry.position > after) events.push(entry.open());
+      const event = entry.stream !== '' && entry.position > after ? entry.open() : undefined;
+      if (event) events.push(event);
       this.passed = entry.position;
     } else if (response.hasCheckpoint()) {
       this.passed = Number(response.getCheckpoint()?.getCommitPosition());

@@ -289,6 +289,21 @@ describe('the adapter of EventStoreDB against a stand-in that fails', () => {
     });
   });
 
+  it('given events of others on the server, then they are passed over', async () => {
+    const store = await open();
+    const foreign = { id: newId(), type: 'Foreign', contentType: 'application/octet-stream' };
+    const bytes = [Buffer.from([1, 2]), Buffer.from('null')] as const;
+    for (const metadata of bytes)
+      standIn.log.append(`test-${metadata}`, -1, [{ ...foreign, data: bytes[0], metadata }]);
+    const batches: Batch[] = [];
+    store.subscribe({ after: 0n, categories: ['test'] }, async (batch) => {
+      batches.push(batch);
+    });
+    const { position } = await store.append('test-1', 'no_stream', [newEvent()]);
+    await until('it is passed', () => (batches.at(-1)?.position ?? 0n) >= position);
+    expect(batches.flatMap(({ events }) => events)).toMatchObject([{ stream: 'test-1' }]);
+  });
+
   it('given a prefix, then streams of other prefixes are neither read nor handed over, but passed', async () => {
     const [one, other] = [await open({ streamPrefix: 'one_' }), await open({ streamPrefix: 'other_' })];
     const batches: Batch[] = [];

@@ -97,8 +97,9 @@ export class LiveFeed {
     const entry = logEntry(response, this.parts.prefix);
     // After a new subscription some may come twice.
     if (!entry || entry.position === undefined || entry.position <= this.recent.head) return;
-    if (entry.stream === '') this.recent.pass(entry.position);
-    else this.recent.add([entry.open()], entry.bytes);
+    const event = entry.stream === '' ? undefined : entry.open();
+    if (event) this.recent.add([event], entry.bytes);
+    else this.recent.pass(entry.position);
     if (this.newsScheduled) return;
     this.newsScheduled = true;
     // What arrives together is told of together.

@@ -38,7 +38,8 @@ export interface Appended {
 export interface LogEntry {
   stream: string;
   position: number | undefined;
-  open(): RecordedEvent;
+  /** Undefined for an event that this service did not write. */
+  open(): RecordedEvent | undefined;
   bytes: number;
 }
 
@@ -157,8 +158,9 @@ export function logEntry(response: ReadResp, prefix: string): LogEntry | undefin
   const commit = BigInt(event.getCommitPosition());
   const position = commit === NO_POSITION ? undefined : Number(commit);
   const open = () => {
-    const metadata = Buffer.from(event.getCustomMetadata_asU8()).toString();
-    const { at, ...others } = JSON.parse(metadata) as { at: string };
+    const metadata = ownMetadata(Buffer.from(event.getCustomMetadata_asU8()).toString());
+    if (!metadata) return undefined;
+    const { at, ...others } = metadata;
     const data = Buffer.from(event.getData_asU8()).toString();
     const type = event.getMetadataMap().get('type') ?? '';
     const row: EventRow = [uuidText(event.getId()), type, at, data, JSON.stringify(others)];
@@ -171,8 +173,15 @@ export function logEntry(response: ReadResp, prefix: string): LogEntry | undefin
   return { stream, position, open, bytes: event.getData_asU8().length };
 }
 
-export const isOfSystem = (response: ReadResp): boolean =>
-  response.getEvent()?.getEvent()?.getMetadataMap().get('type')?.startsWith('$') ?? false;
+/** What others write to the same server may have any metadata, or none. */
+function ownMetadata(text: string): { at: string } | undefined {
+  try {
+    const metadata = JSON.parse(text) as { at?: unknown } | null;
+    return typeof metadata?.at === 'string' ? (metadata as { at: string }) : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 function streamIdentifier(stream: string) {
   return new shared.StreamIdentifier().setStreamName(Buffer.from(stream));

@@ -1,7 +1,7 @@
 import type { ReadReq, ReadResp } from '@eventstore/db-client/generated/streams_pb.js';
 import type { RecordedEvent } from '#kernel';
 import type { Connection } from './connection.js';
-import { StreamEnded } from './failures.js';
+import { Refused, StreamEnded } from './failures.js';
 import { inTime } from './in-time.js';
 import { type LogEntry, logEntry, readLastRequest, readStreamRequest } from './protocol.js';
 
@@ -25,6 +25,7 @@ export class StreamReader {
     const latest = isTold ? 0n : BigInt((await this.last(1, { isFiltered: true })).at(-1) ?? 0);
     return entries.map((entry) => {
       const event = entry.open();
+      if (!event) throw new Refused('the stream holds an event that this service did not write');
       return entry.position === undefined ? { ...event, position: latest } : event;
     });
   }
