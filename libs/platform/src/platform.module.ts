@@ -4,7 +4,7 @@ import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
 import { Aggregates, type EventStore, SqliteEventStore } from '#event-store';
 import { type Clock, isTenantryError, systemClock } from '#kernel';
-import { EmbeddedBus } from '#message-bus';
+import { BusRefusal, EmbeddedBus, KafkaBus, type MessageBus } from '#message-bus';
 import { PersonalDataCodec, Sealer, SqliteKeyStore, type SubjectKeyStore } from '#privacy';
 import { SqliteReadDatabase } from '#projections';
 import { AccessGuard } from './access/access.guard.js';
@@ -13,6 +13,7 @@ import { Position } from './http/position.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RequestValidation } from './http/validation.js';
 import { IdempotentRequests } from './idempotency/idempotent-requests.js';
+import { refusedSetting } from './kafka-settings.js';
 import { Cascade } from './operations/cascade.js';
 import { Consumers } from './operations/consumers.js';
 import { HealthController } from './operations/health.controller.js';
@@ -33,7 +34,7 @@ import {
   SETTINGS,
 } from './tokens.js';
 
-/** What every service stands on, on the embedded engines. */
+/** What every service stands on: the embedded engines, or those that the settings name. */
 @Module({})
 export class PlatformModule {
   static forRoot(settings: Settings, clock: Clock = systemClock): DynamicModule {
@@ -68,7 +69,7 @@ function engines(settings: Settings, clock: Clock): Provider[] {
     { provide: READ_DATABASE, useFactory: () => SqliteReadDatabase.open(file(settings, 'read.db')) },
     {
       provide: MESSAGE_BUS,
-      useFactory: (logger: AppLogger) => EmbeddedBus.open(file(settings, 'bus.db'), { clock, logger }),
+      useFactory: (logger: AppLogger) => openBus(settings, clock, logger),
       inject: [AppLogger],
     },
     {
@@ -76,6 +77,16 @@ function engines(settings: Settings, clock: Clock): Provider[] {
       useFactory: () => openKeyStore(settings, clock),
     },
   ];
+}
+
+async function openBus(settings: Settings, clock: Clock, logger: AppLogger): Promise<MessageBus> {
+  const { kafka } = settings;
+  if (!kafka) return EmbeddedBus.open(file(settings, 'bus.db'), { clock, logger });
+  try {
+    return await KafkaBus.open({ ...kafka, clock, logger });
+  } catch (error) {
+    throw error instanceof BusRefusal ? refusedSetting(error, kafka) : error;
+  }
 }
 
 function openKeyStore(settings: Settings, clock: Clock): SqliteKeyStore {

@@ -36,11 +36,51 @@ describe('settings', () => {
     ['TENANTRY_ROOT_KEY', 'secret'],
     ['TENANTRY_ROOT_KEY', createApiKey('plat')],
     ['EVENT_STORE_URL', 'esdb://localhost:2113'],
-    ['KAFKA_BROKERS', 'localhost:9092'],
+    ['KAFKA_BROKERS', 'localhost'],
+    ['KAFKA_BROKERS', 'localhost:99999'],
+    ['KAFKA_BROKERS', 'kafka://localhost:9092'],
     ['DATABASE_URL', 'postgres://localhost/tenantry'],
   ])('given a wrong %s, refuses by its name without repeating the value', (variable, value) => {
     expect(() => load({ [variable]: value })).toThrow(InvalidSetting);
     expect(() => load({ [variable]: value })).toThrow(new RegExp(`^${variable}: (?!.*${value})`));
+  });
+
+  it.each([
+    ['KAFKA_TOPIC_PREFIX', 'a b'],
+    ['KAFKA_TOPIC_PARTITIONS', '0'],
+    ['KAFKA_SSL', 'yes'],
+    ['KAFKA_SSL_CA', '/no/such/file'],
+    ['KAFKA_SASL_MECHANISM', 'magic'],
+    ['KAFKA_SASL_USERNAME', ''],
+    ['KAFKA_SASL_PASSWORD', ''],
+  ])('given brokers and a wrong %s, refuses by its name', (variable, value) => {
+    const login = { KAFKA_SASL_USERNAME: 'user', KAFKA_SASL_PASSWORD: 'password' };
+    const env = { KAFKA_BROKERS: 'localhost:9092', ...login, [variable]: value };
+    expect(() => load(env)).toThrow(InvalidSetting);
+    expect(() => load(env)).toThrow(new RegExp(`^${variable}: `));
+  });
+
+  it('given brokers, takes TLS, a login and how topics are made', () => {
+    expect(load({ KAFKA_BROKERS: 'localhost:9092' }).kafka).toMatchObject({ prefix: '', partitions: 12 });
+    const env = {
+      KAFKA_BROKERS: 'one:9092, [::1]:9093',
+      KAFKA_SSL: 'true',
+      KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512',
+      KAFKA_SASL_USERNAME: 'user',
+      KAFKA_SASL_PASSWORD: 'password',
+      KAFKA_TOPIC_PREFIX: 'test.',
+      KAFKA_TOPIC_RETENTION_HOURS: '1',
+    };
+    expect(load(env).kafka).toEqual({
+      brokers: ['one:9092', '[::1]:9093'],
+      clientId: 'tenantry',
+      ssl: {},
+      sasl: { mechanism: 'scram-sha-512', username: 'user', password: 'password' },
+      prefix: 'test.',
+      partitions: 12,
+      replicationFactor: undefined,
+      retentionMs: 3_600_000,
+    });
   });
 
   it('given a data dir that is a file, refuses', () => {

@@ -1,7 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { KafkaSettings } from '#message-bus';
 import { createApiKey, parseApiKey } from './access/api-key.js';
+import { readKafkaSettings } from './kafka-settings.js';
+import { InvalidSetting, readInteger } from './setting.js';
+
+export { InvalidSetting };
 
 export interface Settings {
   host: string;
@@ -18,19 +23,13 @@ export interface Settings {
   rateLimitWindowSeconds: number;
   /** Authenticated requests in work at once; others wait, and the tenants take turns. */
   maxConcurrentRequests: number;
-}
-
-/** A setting that is wrong; the message names the variable and the cause, never the value. */
-export class InvalidSetting extends Error {
-  override readonly name = 'InvalidSetting';
-  constructor(variable: string, cause: string) {
-    super(`${variable}: ${cause}`);
-  }
+  /** The embedded bus when left out. */
+  kafka?: KafkaSettings | undefined;
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 /** Engines of a cluster, which this version does not run on; refused rather than passed over. */
-const NOT_SUPPORTED = ['EVENT_STORE_URL', 'KAFKA_BROKERS', 'DATABASE_URL', 'TENANTRY_KEY_STORE_URL'];
+const NOT_SUPPORTED = ['EVENT_STORE_URL', 'DATABASE_URL', 'TENANTRY_KEY_STORE_URL'];
 
 /**
  * Reads the settings from the environment; makes the data dir, the master key and the root key (files of mode
@@ -69,6 +68,7 @@ export function loadSettings(env: NodeJS.ProcessEnv): Settings {
       min: 1,
       max: 100_000,
     }),
+    kafka: readKafkaSettings(env),
   };
 }
 
@@ -81,20 +81,6 @@ function makeDataDir(dataDir: string): void {
       `cannot be made (${(error as NodeJS.ErrnoException).code})`,
     );
   }
-}
-
-function readInteger(
-  env: NodeJS.ProcessEnv,
-  variable: string,
-  range: { default: number; min: number; max: number },
-): number {
-  const text = env[variable];
-  if (!text) return range.default;
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < range.min || value > range.max) {
-    throw new InvalidSetting(variable, `must be a whole number from ${range.min} to ${range.max}`);
-  }
-  return value;
 }
 
 function readLogLevel(env: NodeJS.ProcessEnv): Settings['logLevel'] {

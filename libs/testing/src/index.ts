@@ -9,6 +9,7 @@ export { describeEventStore } from './event-store-contract.js';
 export { given } from './given.js';
 export { InMemoryEventStore } from './in-memory-event-store.js';
 export { InterruptibleReadDatabase, type Interruption } from './interruptible-read-database.js';
+export { kafkaTestOptions } from './kafka-test-options.js';
 export type { MessageBusFactory, MessageBusHarness } from './message-bus-bench.js';
 export { describeMessageBus } from './message-bus-contract.js';
 export {

@@ -1,14 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface ServiceOptions {
   /** Made anew under the system's temporary folder when left out; nothing here ever removes it. */
   dataDir?: string;
-  /** Settings of the service. Of this process's own environment nothing but PATH is handed on. */
+  /** Settings of the service. Of this process's own environment nothing but PATH and KAFKA_BROKERS is handed on. */
   env?: Record<string, string>;
   /** The built program, from the repository's root. */
   program?: string;
@@ -82,8 +83,15 @@ export const freshDataDir = (): string => mkdtempSync(join(tmpdir(), 'tenantry-'
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const { dataDir = freshDataDir(), env = {}, program = ALL_IN_ONE, startTimeoutMs = 30_000 } = options;
   if (!existsSync(program)) throw new Error(`${program} is missing: run npm run build first`);
-  const child = spawn(process.execPath, [program], {
-    env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: '0', TENANTRY_DATA_DIR: dataDir, ...env },
+  const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', program], {
+    env: {
+      PATH: process.env.PATH,
+      HOST: '127.0.0.1',
+      PORT: '0',
+      TENANTRY_DATA_DIR: dataDir,
+      ...kafkaOf(dataDir),
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const output = { stdout: '', stderr: '' };
@@ -106,6 +114,14 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     kill: () => end('SIGKILL'),
     logs: () => output.stdout + output.stderr,
   };
+}
+
+/** The test's own Kafka, if it has one, under names that belong to the data dir alone. */
+function kafkaOf(dataDir: string): NodeJS.ProcessEnv {
+  const { KAFKA_BROKERS } = process.env;
+  if (!KAFKA_BROKERS) return {};
+  const digest = createHash('sha256').update(resolve(dataDir)).digest('hex');
+  return { KAFKA_BROKERS, KAFKA_TOPIC_PREFIX: `${digest.slice(0, 12)}.`, KAFKA_TOPIC_PARTITIONS: '3' };
 }
 
 /** Collects what the process says; resolves with the address that it names. */
