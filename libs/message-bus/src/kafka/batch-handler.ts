@@ -8,6 +8,8 @@ export interface Origin {
   topic: string;
   partition: number;
   offset: string;
+  /** False where the record was no message. */
+  readable: boolean;
 }
 
 export interface BatchHandling {
@@ -65,7 +67,7 @@ async function handleChunk(
     if ((header(headers, REPLAY_GROUP_HEADER) ?? group) !== group) continue;
     const read = toMessage(record);
     const message = read ?? shellOf(record, `${topic}/${partition}/${offset}`);
-    origins.set(message, { topic, partition, offset });
+    origins.set(message, { topic, partition, offset, readable: read !== undefined });
     if (read) {
       messages.push(read);
       indexes.push(index);

@@ -11,6 +11,17 @@ export interface OutgoingRecord {
 /** The group that a replayed message is meant for; the others pass it over. */
 export const REPLAY_GROUP_HEADER = 'tenantry_replay_group';
 
+/** Of a dead letter: what was given up, where it stood and why. */
+export const ORIGIN_HEADERS = {
+  topic: 'origin_topic',
+  partition: 'origin_partition',
+  offset: 'origin_offset',
+  group: 'origin_group',
+  readable: 'origin_readable',
+  error: 'error_code',
+  attempts: 'attempts',
+} as const;
+
 /** CloudEvents 1.0 in binary mode: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md */
 export function toRecord(message: Message<object>, headers: Record<string, string> = {}): OutgoingRecord {
   return {
@@ -54,7 +65,8 @@ export function toMessage({ headers, value }: KafkaMessage): Message<object> | u
 /** What is known of a record that is no message, in the shape of one. Its value is not taken over. */
 export function shellOf(record: KafkaMessage, place: string): Message<object> {
   const { headers, key, timestamp } = record;
-  const id = header(headers, 'ce_id') || place;
+  // Its own id, if it has one, may be another message's too.
+  const id = place;
   return {
     id,
     type: header(headers, 'ce_type') || 'unreadable',

@@ -8,7 +8,7 @@ import type { BusServer, ConsumerOptions, ConsumerStatus } from '../message-bus.
 import { backOff, errorName } from '../retry-policy.js';
 import { handleBatch, type Origin } from './batch-handler.js';
 import { refusalOf } from './bus-refusal.js';
-import { toRecord } from './cloud-event.js';
+import { ORIGIN_HEADERS, toRecord } from './cloud-event.js';
 import type { KafkaConnection } from './kafka-connection.js';
 import type { KafkaBusOptions, KafkaParts } from './kafka-options.js';
 import { Lag } from './lag.js';
@@ -173,11 +173,15 @@ export class KafkaServer extends EventServer implements BusServer {
       const letter = message.data as DeadLettered;
       const origin = this.origins.get(letter.message);
       return toRecord(message, {
-        origin_topic: origin?.topic ?? letter.topic,
-        origin_group: letter.group,
-        ...(origin && { origin_partition: String(origin.partition), origin_offset: origin.offset }),
-        error_code: letter.error,
-        attempts: String(letter.attempts),
+        [ORIGIN_HEADERS.topic]: letter.topic,
+        [ORIGIN_HEADERS.group]: letter.group,
+        [ORIGIN_HEADERS.error]: letter.error,
+        [ORIGIN_HEADERS.attempts]: String(letter.attempts),
+        ...(origin && {
+          [ORIGIN_HEADERS.partition]: String(origin.partition),
+          [ORIGIN_HEADERS.offset]: origin.offset,
+          [ORIGIN_HEADERS.readable]: String(origin.readable),
+        }),
       });
     });
     await this.parts.sender.send(topic, records);
