@@ -21,6 +21,8 @@ export class KafkaConnection {
       connectionTimeout: CONNECTION_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       enforceRequestTimeout: true,
+      // Of connecting alone; whoever uses a connection tries again, or fails soon and is tried again by its caller.
+      retry: { retries: 1, initialRetryTime: 100, maxRetryTime: 500 },
       // What fails reaches our own log through the caller.
       logLevel: logLevel.NOTHING,
       ...(ssl && { ssl: ssl.ca === undefined ? true : { ca: [ssl.ca] } }),
