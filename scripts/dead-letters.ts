@@ -1,8 +1,8 @@
 // npm run dead-letters -- list | replay ID... | replay --all
 // Reads Kafka's dead-letter topic by the settings that the service has (KAFKA_BROKERS and the other KAFKA_ ones).
 import { isTenantryError } from '#kernel';
-import { KafkaDeadLetters, type StoredDeadLetter } from '#message-bus';
-import { InvalidSetting, readKafkaSettings } from '#platform';
+import { BusRefusal, KafkaDeadLetters, type StoredDeadLetter } from '#message-bus';
+import { InvalidSetting, readKafkaSettings, refusedSetting } from '#platform';
 
 const USAGE = 'usage: npm run dead-letters -- list | replay ID... | replay --all';
 const EX_CONFIG = 78;
@@ -47,6 +47,8 @@ async function main(): Promise<void> {
   try {
     if (command === 'replay') await replay(deadLetters, ids, all);
     else for (const letter of await deadLetters.list()) console.log(show(letter));
+  } catch (error) {
+    throw error instanceof BusRefusal ? refusedSetting(error, settings) : error;
   } finally {
     await deadLetters.close();
   }

@@ -1,6 +1,7 @@
 import type { Admin, Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs';
 import { type DeadLettered, MESSAGE_TYPES, type Message, TOPICS } from '#contracts';
 import { type Clock, illegalState, newId, systemClock } from '#kernel';
+import { refusalOf } from './bus-refusal.js';
 import { header, ORIGIN_HEADERS, REPLAY_GROUP_HEADER, toMessage, toRecord } from './cloud-event.js';
 import { KafkaConnection } from './kafka-connection.js';
 import type { KafkaSettings } from './kafka-options.js';
@@ -24,7 +25,7 @@ export interface StoredDeadLetter {
 const REPLAYED_TYPE = 'tenantry.dead-letter.replayed.v1';
 const SOURCE = '/tenantry/dead-letters';
 
-/** The dead letters of a deployment, for its operator. Throws what kafkajs throws. */
+/** The dead letters of a deployment, for its operator. Throws BusRefusal, or else what kafkajs throws. */
 export class KafkaDeadLetters {
   private readonly connection: KafkaConnection;
   private readonly sender: Sender;
@@ -40,7 +41,9 @@ export class KafkaDeadLetters {
   /** All that the topic holds at the moment of the call, oldest first. */
   async list(): Promise<StoredDeadLetter[]> {
     const letters = new Map<string, StoredDeadLetter>();
-    await this.readAll((record) => apply(letters, record));
+    await this.readAll((record) => apply(letters, record)).catch((error: unknown) => {
+      throw refusalOf(error) ?? error;
+    });
     return [...letters.values()].sort((one, other) => one.time.localeCompare(other.time));
   }
 

@@ -110,3 +110,13 @@ await onOwnKafka({ brokers: 1 }, ({ brokers, kill, restart }) => {
     TEST_TIMEOUT_MS,
   );
 });
+
+await onOwnKafka({ brokers: 3 }, ({ brokers, kill }) => {
+  it(
+    'given one of three brokers killed under load, then nothing is lost and the order holds without it',
+    async () => {
+      await runThrough(brokers, () => kill(1));
+    },
+    TEST_TIMEOUT_MS,
+  );
+});
