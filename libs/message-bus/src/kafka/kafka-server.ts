@@ -23,7 +23,9 @@ export interface KafkaServerParts extends KafkaParts {
   settings: KafkaBusOptions;
 }
 
-const SESSION_TIMEOUT_MS = 10_000;
+/** The least that brokers allow by default: after an outage a group waits this long for its members of before. */
+const SESSION_TIMEOUT_MS = 6_000;
+const MAX_RESTART_DELAY_MS = 1_000;
 const MAX_WAIT_MS = 500;
 const PREPARE_WITHIN_MS = 3_000;
 
@@ -104,12 +106,14 @@ export class KafkaServer extends EventServer implements BusServer {
   /** A consumer of kafkajs may die of any error; another one takes its place. */
   private async follow(): Promise<void> {
     const { signal } = this.closing;
+    const { retry } = this.parts;
+    const restart = { ...retry, maxDelayMs: Math.min(retry.maxDelayMs, MAX_RESTART_DELAY_MS) };
     while (!signal.aborted) {
       try {
         await this.consume(signal);
       } catch (error) {
         this.report('the consumer failed, starting it again', error);
-        await backOff(++this.failures, this.parts.retry, signal);
+        await backOff(++this.failures, restart, signal);
       }
     }
   }
