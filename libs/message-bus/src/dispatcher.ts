@@ -58,6 +58,12 @@ export class Dispatcher {
     return firstOpen === -1 ? items.length : firstOpen;
   }
 
+  /** Dead-letters what came in no readable form. False when `signal` cut short the wait for another try. */
+  refuse(topic: string, message: Message<object>, signal: AbortSignal): Promise<boolean> {
+    const unreadable = new TenantryError('invalid_input', 'the message cannot be read');
+    return this.giveUp({ message, topic, group: this.options.group, attempt: 1 }, unreadable, signal);
+  }
+
   private async runLane(topic: string, lane: readonly Item[], signal: AbortSignal): Promise<void> {
     for (const item of lane) {
       item.done = await this.deliver(topic, item.message, signal);

@@ -46,6 +46,7 @@ export { Position } from './http/position.js';
 export { ConvertedBy, Nested, TOO_LARGE } from './http/validation.js';
 export { IdempotentPost } from './idempotency/idempotent-post.js';
 export { IdempotentRequests } from './idempotency/idempotent-requests.js';
+export { readKafkaSettings, refusedSetting } from './kafka-settings.js';
 export { Cascade, type Close, type Closed } from './operations/cascade.js';
 export { type Holder, Holdings, type Removed } from './operations/holdings.js';
 export { AppLogger } from './operations/logger.js';

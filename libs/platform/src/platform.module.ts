@@ -11,7 +11,7 @@ import {
   SqliteEventStore,
 } from '#event-store';
 import { type Clock, isTenantryError, systemClock } from '#kernel';
-import { EmbeddedBus } from '#message-bus';
+import { BusRefusal, EmbeddedBus, KafkaBus, type MessageBus } from '#message-bus';
 import { PersonalDataCodec, Sealer, SqliteKeyStore, type SubjectKeyStore } from '#privacy';
 import { PostgresReplicas, SqliteReadDatabase, singleProcess } from '#projections';
 import { AccessGuard } from './access/access.guard.js';
@@ -20,6 +20,7 @@ import { Position } from './http/position.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RequestValidation } from './http/validation.js';
 import { IdempotentRequests } from './idempotency/idempotent-requests.js';
+import { refusedSetting } from './kafka-settings.js';
 import { Cascade } from './operations/cascade.js';
 import { Consumers } from './operations/consumers.js';
 import { HealthController } from './operations/health.controller.js';
@@ -76,7 +77,7 @@ function engines(settings: Settings, clock: Clock): Provider[] {
     },
     {
       provide: MESSAGE_BUS,
-      useFactory: (logger: AppLogger) => EmbeddedBus.open(file(settings, 'bus.db'), { clock, logger }),
+      useFactory: (logger: AppLogger) => openBus(settings, clock, logger),
       inject: [AppLogger],
     },
     ...databases(settings, clock),
@@ -122,6 +123,16 @@ function databases(settings: Settings, clock: Clock): Provider[] {
       inject,
     },
   ];
+}
+
+async function openBus(settings: Settings, clock: Clock, logger: AppLogger): Promise<MessageBus> {
+  const { kafka } = settings;
+  if (!kafka) return EmbeddedBus.open(file(settings, 'bus.db'), { clock, logger });
+  try {
+    return await KafkaBus.open({ ...kafka, clock, logger });
+  } catch (error) {
+    throw error instanceof BusRefusal ? refusedSetting(error, kafka) : error;
+  }
 }
 
 /** A server that is down is waited for; one that refuses the user is a wrong setting. */

@@ -8,17 +8,18 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { isTenantryError } from '#kernel';
-import { type ConsumerOptions, connectConsumer, type MessageBus } from '#message-bus';
+import { BusRefusal, type ConsumerOptions, connectConsumer, type MessageBus } from '#message-bus';
 import { takeJsonBodies } from './http/json-body.js';
 import { describeApi } from './http/openapi.js';
 import { refuseOtherMethods } from './http/other-methods.js';
 import { sendBadUrl } from './http/problem.filter.js';
+import { refusedSetting } from './kafka-settings.js';
 import { Consumers } from './operations/consumers.js';
 import { AppLogger } from './operations/logger.js';
 import { Metrics } from './operations/metrics.js';
 import { ReadModels } from './operations/read-models.js';
 import { InvalidSetting, type Settings } from './settings.js';
-import { MESSAGE_BUS } from './tokens.js';
+import { MESSAGE_BUS, SETTINGS } from './tokens.js';
 
 const BODY_LIMIT_BYTES = 256 * 1024;
 const CATCH_UP_TIMEOUT_MS = 10_000;
@@ -81,7 +82,12 @@ export async function createApp(
  */
 export async function startFollowing(app: NestFastifyApplication): Promise<void> {
   await app.get(ReadModels).start(CATCH_UP_TIMEOUT_MS);
-  await app.startAllMicroservices();
+  try {
+    await app.startAllMicroservices();
+  } catch (error) {
+    const { kafka } = app.get<Settings>(SETTINGS);
+    throw kafka && error instanceof BusRefusal ? refusedSetting(error, kafka) : error;
+  }
 }
 
 const LISTEN_ERRORS: Record<string, () => InvalidSetting> = {

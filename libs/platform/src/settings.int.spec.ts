@@ -45,7 +45,9 @@ describe('settings', () => {
     ['EVENT_STORE_URL', 'esdb://admin:changeit@localhost?tlsVerifyCert=false'],
     ['EVENT_STORE_URL', 'esdb://admin:changeit@localhost?tsl=false'],
     ['TENANTRY_STREAM_PREFIX', 'a-b'],
-    ['KAFKA_BROKERS', 'localhost:9092'],
+    ['KAFKA_BROKERS', 'localhost'],
+    ['KAFKA_BROKERS', 'localhost:99999'],
+    ['KAFKA_BROKERS', 'kafka://localhost:9092'],
     ['DATABASE_URL', 'localhost:5432'],
     ['DATABASE_URL', 'mysql://localhost/tenantry'],
     ['DATABASE_URL', 'postgres://localhost'],
@@ -76,6 +78,44 @@ describe('settings', () => {
     const [url, other] = ['postgres://localhost/tenantry', 'postgres://elsewhere/keys?schema=keys'];
     expect(load({ DATABASE_URL: url })).toMatchObject({ databaseUrl: url, keyStoreUrl: url });
     expect(load({ DATABASE_URL: url, TENANTRY_KEY_STORE_URL: other })).toMatchObject({ keyStoreUrl: other });
+  });
+
+  it.each([
+    ['KAFKA_TOPIC_PREFIX', 'a b'],
+    ['KAFKA_TOPIC_PARTITIONS', '0'],
+    ['KAFKA_SSL', 'yes'],
+    ['KAFKA_SSL_CA', '/no/such/file'],
+    ['KAFKA_SASL_MECHANISM', 'magic'],
+    ['KAFKA_SASL_USERNAME', ''],
+    ['KAFKA_SASL_PASSWORD', ''],
+  ])('given brokers and a wrong %s, refuses by its name', (variable, value) => {
+    const login = { KAFKA_SASL_USERNAME: 'user', KAFKA_SASL_PASSWORD: 'password' };
+    const env = { KAFKA_BROKERS: 'localhost:9092', ...login, [variable]: value };
+    expect(() => load(env)).toThrow(InvalidSetting);
+    expect(() => load(env)).toThrow(new RegExp(`^${variable}: `));
+  });
+
+  it('given brokers, takes TLS, a login and how topics are made', () => {
+    expect(load({ KAFKA_BROKERS: 'localhost:9092' }).kafka).toMatchObject({ prefix: '', partitions: 12 });
+    const env = {
+      KAFKA_BROKERS: 'one:9092, [::1]:9093',
+      KAFKA_SSL: 'true',
+      KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512',
+      KAFKA_SASL_USERNAME: 'user',
+      KAFKA_SASL_PASSWORD: 'password',
+      KAFKA_TOPIC_PREFIX: 'test.',
+      KAFKA_TOPIC_RETENTION_HOURS: '1',
+    };
+    expect(load(env).kafka).toEqual({
+      brokers: ['one:9092', '[::1]:9093'],
+      clientId: 'tenantry',
+      ssl: {},
+      sasl: { mechanism: 'scram-sha-512', username: 'user', password: 'password' },
+      prefix: 'test.',
+      partitions: 12,
+      replicationFactor: undefined,
+      retentionMs: 3_600_000,
+    });
   });
 
   it('given a data dir that is a file, refuses', () => {

@@ -3,8 +3,13 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join } from 'node:path';
 import { clientConnectionString } from '#event-store';
 import { isTenantryError } from '#kernel';
+import type { KafkaSettings } from '#message-bus';
 import { parsePostgresUrl } from '#projections';
 import { createApiKey, parseApiKey } from './access/api-key.js';
+import { readKafkaSettings } from './kafka-settings.js';
+import { InvalidSetting, readInteger } from './setting.js';
+
+export { InvalidSetting };
 
 export interface Settings {
   host: string;
@@ -33,28 +38,17 @@ export interface Settings {
   databaseUrl?: string;
   /** PostgreSQL for the users' keys; a SQLite file in the data dir when left out. */
   keyStoreUrl?: string;
-}
-
-/** A setting that is wrong; the message names the variable and the cause, never the value. */
-export class InvalidSetting extends Error {
-  override readonly name = 'InvalidSetting';
-  constructor(variable: string, cause: string) {
-    super(`${variable}: ${cause}`);
-  }
+  /** The embedded bus when left out. */
+  kafka?: KafkaSettings | undefined;
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
-/** Engines of a cluster that this version does not run on; refused rather than passed over. */
-const NOT_SUPPORTED = ['KAFKA_BROKERS'];
 
 /**
  * Reads the settings from the environment; makes the data dir, the master key and the root key (files of mode
  * 0600) where they are missing. Throws InvalidSetting.
  */
 export function loadSettings(env: NodeJS.ProcessEnv): Settings {
-  for (const variable of NOT_SUPPORTED) {
-    if (env[variable]) throw new InvalidSetting(variable, 'is not supported yet; leave it unset');
-  }
   const databaseUrl = readPostgresUrl(env, 'DATABASE_URL');
   const keyStoreUrl = readPostgresUrl(env, 'TENANTRY_KEY_STORE_URL') ?? databaseUrl;
   const dataDir = env.TENANTRY_DATA_DIR || './data';
@@ -96,6 +90,7 @@ export function loadSettings(env: NodeJS.ProcessEnv): Settings {
     }),
     ...(databaseUrl && { databaseUrl }),
     ...(keyStoreUrl && { keyStoreUrl }),
+    kafka: readKafkaSettings(env),
   };
 }
 
@@ -118,20 +113,6 @@ function makeDataDir(dataDir: string): void {
       `cannot be made (${(error as NodeJS.ErrnoException).code})`,
     );
   }
-}
-
-function readInteger(
-  env: NodeJS.ProcessEnv,
-  variable: string,
-  range: { default: number; min: number; max: number },
-): number {
-  const text = env[variable];
-  if (!text) return range.default;
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < range.min || value > range.max) {
-    throw new InvalidSetting(variable, `must be a whole number from ${range.min} to ${range.max}`);
-  }
-  return value;
 }
 
 function readPublicUrl(env: NodeJS.ProcessEnv): string | null {

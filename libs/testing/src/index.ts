@@ -11,7 +11,10 @@ export { type AppendFault, EventStoreStandIn } from './event-store-stand-in/even
 export { given } from './given.js';
 export { InMemoryEventStore } from './in-memory-event-store.js';
 export { InterruptibleReadDatabase, type Interruption } from './interruptible-read-database.js';
+export { kafkaTestOptions } from './kafka-test-options.js';
+export { startConsumers, TEST_TYPE, testMessage, until } from './message-bus-app.js';
 export type { MessageBusFactory, MessageBusHarness } from './message-bus-bench.js';
+export { Record } from './message-bus-bench.js';
 export { describeMessageBus } from './message-bus-contract.js';
 export {
   describeReadDatabase,

@@ -91,9 +91,13 @@ export function deadLetterCollector(topic: string): { consumer: TestConsumer; le
   };
 }
 
-/** Waits until something holds; what did not come within 20 s is an error that names it. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
+/** Waits until something holds; what did not come in time is an error that names it. */
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  timeoutMs = 20_000,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
     await sleep(5);

@@ -8,8 +8,15 @@ import { Bench, type MessageBusFactory, Record, range } from './message-bus-benc
 import { describeDeadLetters, describeRestarts, describeRetries } from './message-bus-failures.js';
 import { checkRandomHistories } from './message-bus-model.js';
 
+/** Joining and leaving the groups of a broker takes a while. */
+const RANDOM_HISTORIES_TIMEOUT_MS = 240_000;
+
 /** The suite that every bus passes. What an adapter can't show is named in the title. */
-export function describeMessageBus(name: string, factory: MessageBusFactory, cannot: 'crash'[] = []): void {
+export function describeMessageBus(
+  name: string,
+  factory: MessageBusFactory,
+  { cannot = [], histories = 10 }: { cannot?: 'crash'[]; histories?: number } = {},
+): void {
   const title = cannot.length > 0 ? `${name} (not shown here: ${cannot.join(', ')})` : name;
   describe(`the message bus: ${title}`, () => {
     let bench: Bench;
@@ -25,8 +32,11 @@ export function describeMessageBus(name: string, factory: MessageBusFactory, can
     describe('restarts', () => describeRestarts(current, cannot));
   });
   describe(`the message bus: ${title}: random histories`, () => {
-    it('given random publishes, failures and restarts, then each message is handled, in order of its subject', () =>
-      checkRandomHistories(factory, !cannot.includes('crash')));
+    it(
+      'given random publishes, failures and restarts, then each message is handled, in order of its subject',
+      () => checkRandomHistories(factory, !cannot.includes('crash'), histories),
+      RANDOM_HISTORIES_TIMEOUT_MS,
+    );
   });
 }
 

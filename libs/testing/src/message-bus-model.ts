@@ -114,7 +114,11 @@ class World {
   }
 }
 
-export async function checkRandomHistories(factory: MessageBusFactory, canCrash: boolean): Promise<void> {
+export async function checkRandomHistories(
+  factory: MessageBusFactory,
+  canCrash: boolean,
+  numRuns: number,
+): Promise<void> {
   const steps = fc.array(stepArbitrary(canCrash), { minLength: 5, maxLength: 25 });
   await fc.assert(
     fc.asyncProperty(steps, async (history) => {
@@ -130,6 +134,6 @@ export async function checkRandomHistories(factory: MessageBusFactory, canCrash:
         await harness.dispose();
       }
     }),
-    { numRuns: 10, endOnFailure: true },
+    { numRuns, endOnFailure: true },
   );
 }

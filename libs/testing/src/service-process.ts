@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface ServiceOptions {
   /** Made anew under the system's temporary folder when left out; nothing here ever removes it. */
   dataDir?: string;
-  /** Settings of the service. Of this process's own environment nothing but PATH is handed on. */
+  /** Settings of the service. Of this process's own environment nothing but PATH and KAFKA_BROKERS is handed on. */
   env?: Record<string, string>;
   /** The built program, from the repository's root. */
   program?: string;
@@ -93,13 +93,14 @@ export const freshDataDir = (): string => mkdtempSync(join(tmpdir(), 'tenantry-'
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const { dataDir = freshDataDir(), env = {}, program = ALL_IN_ONE, startTimeoutMs = 30_000 } = options;
   if (!existsSync(program)) throw new Error(`${program} is missing: run npm run build first`);
-  const child = spawn(process.execPath, [program], {
+  const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', program], {
     env: {
       PATH: process.env.PATH,
       HOST: '127.0.0.1',
       PORT: '0',
       TENANTRY_DATA_DIR: dataDir,
       ...eventStoreSettings(dataDir),
+      ...kafkaOf(dataDir),
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -124,6 +125,14 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     kill: () => end('SIGKILL'),
     logs: () => output.stdout + output.stderr,
   };
+}
+
+/** The test's own Kafka, if it has one, under names that belong to the data dir alone. */
+function kafkaOf(dataDir: string): NodeJS.ProcessEnv {
+  const { KAFKA_BROKERS } = process.env;
+  if (!KAFKA_BROKERS) return {};
+  const digest = createHash('sha256').update(resolve(dataDir)).digest('hex');
+  return { KAFKA_BROKERS, KAFKA_TOPIC_PREFIX: `${digest.slice(0, 12)}.`, KAFKA_TOPIC_PARTITIONS: '3' };
 }
 
 /** Collects what the process says; resolves with the address that it names. */

@@ -1,0 +1,114 @@
+import { Partitioners, type Producer } from 'kafkajs';
+import { unavailable } from '#kernel';
+import type { OutgoingRecord } from './cloud-event.js';
+import type { KafkaConnection } from './kafka-connection.js';
+import type { Topics } from './topics.js';
+
+interface Waiting {
+  topic: string;
+  records: readonly OutgoingRecord[];
+  sent: PromiseWithResolvers<void>;
+}
+
+const MAX_RECORDS = 1_000;
+const ALL_IN_SYNC = -1;
+
+/**
+ * One loop that sends what waits, one request after the other: concurrent sends of kafkajs's idempotent producer
+ * run out of order. After a failure the producer is given up, for whether its last request was stored is unknown,
+ * and its next one would be taken for a repetition of that one and dropped.
+ */
+export class Sender {
+  private waiting: Waiting[] = [];
+  private sending = false;
+  private producer: Producer | undefined;
+  private idle: Promise<void> = Promise.resolve();
+  private closed = false;
+
+  constructor(
+    private readonly connection: KafkaConnection,
+    private readonly topics: Topics,
+  ) {}
+
+  /** Resolves when all copies in step have them; rejects with `unavailable`. */
+  send(topic: string, records: readonly OutgoingRecord[]): Promise<void> {
+    if (records.length === 0) return Promise.resolve();
+    if (this.closed) return Promise.reject(unavailable('the message bus is closed'));
+    const sent = Promise.withResolvers<void>();
+    this.waiting.push({ topic, records, sent });
+    if (!this.sending) this.idle = this.run();
+    return sent.promise;
+  }
+
+  /** Throws what kafkajs throws. */
+  async connect(): Promise<Producer> {
+    if (this.producer) return this.producer;
+    const producer = this.connection.kafka.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      createPartitioner: Partitioners.DefaultPartitioner,
+      retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 },
+    });
+    try {
+      await producer.connect();
+    } catch (error) {
+      // It would seem to send all the same.
+      await producer.disconnect().catch(() => undefined);
+      throw error;
+    }
+    this.producer = producer;
+    return producer;
+  }
+
+  /** Sends what waits first. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.idle;
+    await this.discardProducer();
+  }
+
+  private async run(): Promise<void> {
+    this.sending = true;
+    while (this.waiting.length > 0) {
+      const taken = this.take();
+      try {
+        await this.store(taken);
+        for (const { sent } of taken) sent.resolve();
+      } catch (cause) {
+        const error = unavailable('the message bus could not store it', { cause });
+        for (const { sent } of taken) sent.reject(error);
+        this.topics.forget();
+        await this.discardProducer();
+      }
+    }
+    this.sending = false;
+  }
+
+  private take(): Waiting[] {
+    let count = 0;
+    const enough = this.waiting.findIndex(({ records }) => {
+      count += records.length;
+      return count >= MAX_RECORDS;
+    });
+    return this.waiting.splice(0, enough === -1 ? this.waiting.length : enough + 1);
+  }
+
+  private async store(taken: readonly Waiting[]): Promise<void> {
+    const byTopic = Map.groupBy(taken, ({ topic }) => topic);
+    await this.topics.ensure([...byTopic.keys()]);
+    const producer = await this.connect();
+    await producer.sendBatch({
+      acks: ALL_IN_SYNC,
+      topicMessages: [...byTopic].map(([topic, parts]) => ({
+        topic: this.connection.topicName(topic),
+        messages: parts.flatMap(({ records }) => records),
+      })),
+    });
+  }
+
+  private async discardProducer(): Promise<void> {
+    const producer = this.producer;
+    this.producer = undefined;
+    await producer?.disconnect().catch(() => undefined);
+  }
+}
