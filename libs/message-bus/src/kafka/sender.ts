@@ -14,9 +14,8 @@ const MAX_RECORDS = 1_000;
 const ALL_IN_SYNC = -1;
 
 /**
- * One loop that sends what waits, one request after the other: concurrent sends of kafkajs's idempotent producer
- * run out of order. After a failure the producer is given up, for whether its last request was stored is unknown,
- * and its next one would be taken for a repetition of that one and dropped.
+ * One loop that sends what waits, one request after the other, each once: what fails is published again as a whole by
+ * its caller. After a failure the producer is given up, and its connections with it.
  */
 export class Sender {
   private waiting: Waiting[] = [];
@@ -44,10 +43,11 @@ export class Sender {
   async connect(): Promise<Producer> {
     if (this.producer) return this.producer;
     const producer = this.connection.kafka.producer({
-      idempotent: true,
+      // kafkajs's idempotent producer insists on retries, and its retries lose messages: see ADR 0010.
+      idempotent: false,
       maxInFlightRequests: 1,
       createPartitioner: Partitioners.DefaultPartitioner,
-      retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 },
+      retry: { retries: 0 },
     });
     try {
       await producer.connect();
