@@ -73,10 +73,13 @@ class Replica {
   /** The sum of all balances, as it keeps it in memory. */
   async total(): Promise<number> {
     if (this.projection.cached !== undefined) return this.projection.cached;
+    const { changes } = this.projection;
     const { rows } = await sql<{ total: number }>`
       select coalesce(sum(balance), 0) as total from accounts`.execute(this.database.reader());
-    this.projection.cached = rows[0]?.total ?? 0;
-    return this.projection.cached;
+    const total = rows[0]?.total ?? 0;
+    // What was read while the rows changed may be out of date already.
+    if (changes === this.projection.changes) this.projection.cached = total;
+    return total;
   }
 
   async stop(): Promise<void> {
