@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { type ArgumentMetadata, Injectable, type PipeTransform, type Type } from '@nestjs/common';
-import { type ValidationError, validate } from 'class-validator';
+import { type ValidationError, validateSync } from 'class-validator';
 import { type FieldError, invalidInput, TenantryError } from '#kernel';
 
 const BODY_MAX_DEPTH = 32;
@@ -44,7 +44,7 @@ export class RequestValidation implements PipeTransform {
     const dto = instanceOf(dtoType, values);
     // Query parameters are all optional: none needs no check.
     if (type === 'query' && Object.keys(value as object).length === 0) return dto;
-    const errors = await validate(dto, {
+    const errors = validateSync(dto, {
       whitelist: true,
       forbidNonWhitelisted: true,
       // Classes without fields, such as NoQuery, are known values too.
