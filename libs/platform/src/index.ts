@@ -41,7 +41,7 @@ export {
   PageQuery,
   pageOf,
 } from './http/pagination.js';
-export { CurrentAccess, CurrentCaller, CurrentContext, IdParam, UserId } from './http/params.js';
+export { ByUserId, CurrentAccess, CurrentCaller, CurrentContext, IdParam, UserId } from './http/params.js';
 export { Position } from './http/position.js';
 export { ConvertedBy, Nested, TOO_LARGE } from './http/validation.js';
 export { IdempotentPost } from './idempotency/idempotent-post.js';

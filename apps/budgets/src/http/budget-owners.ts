@@ -1,14 +1,8 @@
-import { applyDecorators, Injectable } from '@nestjs/common';
-import { ApiParam } from '@nestjs/swagger';
+import { Injectable } from '@nestjs/common';
 import { illegalState } from '#kernel';
 import { type KnownUser, type PlatformAccess, UserDirectory } from '#platform';
 import type { BudgetOwner } from '../commands/budget-ledger.js';
 import type { LimitedUser } from '../read-models/rate-limits.js';
-
-export const OfUser = () =>
-  applyDecorators(
-    ApiParam({ name: 'id', description: "The user's id, or `default` for the tenant's default user." }),
-  );
 
 export interface Owner extends BudgetOwner, LimitedUser {
   status: KnownUser['status'];

@@ -4,6 +4,7 @@ import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type CommandContext, notFound, parseUsd, TenantryError } from '#kernel';
 import {
+  ByUserId,
   CurrentAccess,
   CurrentContext,
   IdempotentPost,
@@ -28,7 +29,7 @@ import {
   TransactionPage,
   TransactionResource,
 } from './budget.dto.js';
-import { BudgetOwners, OfUser } from './budget-owners.js';
+import { BudgetOwners } from './budget-owners.js';
 import { transactionResource } from './transaction.js';
 
 @ApiTags('Budgets')
@@ -44,7 +45,7 @@ export class BudgetsController {
   /** Opens the user's budget, or gives it another limit or period. */
   @Put()
   @RequireScope('budgets:write')
-  @OfUser()
+  @ByUserId()
   @ApiOkResponse({ type: BudgetResource })
   async set(
     @UserId() userId: string,
@@ -63,7 +64,7 @@ export class BudgetsController {
   /** The budget as of now: holds that have expired are let go of, and a new month has begun where one has. */
   @Get()
   @RequireScope('budgets:read')
-  @OfUser()
+  @ByUserId()
   @ApiOkResponse({ type: BudgetResource })
   async get(
     @UserId() userId: string,
@@ -83,7 +84,7 @@ export class BudgetsController {
   /** Refused with `over_budget` above what remains, however many spend at once. */
   @IdempotentPost('spend')
   @RequireScope('budgets:write')
-  @OfUser()
+  @ByUserId()
   @ApiCreatedResponse({ type: TransactionResource })
   async spend(
     @UserId() userId: string,
@@ -101,7 +102,7 @@ export class BudgetsController {
   /** Adds to what remains. It is used where the limit does not reach; what is left of it outlives the period. */
   @IdempotentPost('credit')
   @RequireScope('budgets:write')
-  @OfUser()
+  @ByUserId()
   @ApiCreatedResponse({ type: TransactionResource })
   async credit(
     @UserId() userId: string,
@@ -119,7 +120,7 @@ export class BudgetsController {
   /** The budget's ledger, newest first. What time alone has done is recorded first, so that it adds up to now. */
   @Get('transactions')
   @RequireScope('budgets:read')
-  @OfUser()
+  @ByUserId()
   @ApiOkResponse({ type: TransactionPage })
   async transactions(
     @UserId() userId: string,

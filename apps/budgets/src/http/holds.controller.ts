@@ -4,6 +4,7 @@ import { ApiCreatedResponse, ApiNoContentResponse, ApiParam, ApiTags } from '@ne
 import type { FastifyReply } from 'fastify';
 import { type CommandContext, formatUsd, parseUsd } from '#kernel';
 import {
+  ByUserId,
   CurrentAccess,
   CurrentContext,
   IdempotentPost,
@@ -19,7 +20,7 @@ import { ReleaseHold } from '../commands/release-hold.js';
 import { SettleHold } from '../commands/settle-hold.js';
 import { BUDGETS } from '../read-models/budgets.projection.js';
 import { HoldBody, HoldResource, SettleBody, TransactionResource } from './budget.dto.js';
-import { BudgetOwners, OfUser } from './budget-owners.js';
+import { BudgetOwners } from './budget-owners.js';
 import { transactionResource } from './transaction.js';
 
 const DEFAULT_HOLD_SECONDS = 600;
@@ -36,7 +37,7 @@ export class HoldsController {
   /** Sets an amount aside for a spend to come. Refused with `over_budget` above what remains. */
   @IdempotentPost()
   @RequireScope('budgets:write')
-  @OfUser()
+  @ByUserId()
   @ApiCreatedResponse({ type: HoldResource })
   async place(
     @UserId() userId: string,
@@ -65,7 +66,7 @@ export class HoldsController {
   /** Spends an amount in place of the hold, once. `illegal_state` where it was settled, released or has expired. */
   @IdempotentPost(':hold_id/settle')
   @RequireScope('budgets:write')
-  @OfUser()
+  @ByUserId()
   @ApiParam({ name: 'hold_id', format: 'uuid' })
   @ApiCreatedResponse({ type: TransactionResource })
   async settle(
@@ -87,7 +88,7 @@ export class HoldsController {
   @Delete(':hold_id')
   @HttpCode(204)
   @RequireScope('budgets:write')
-  @OfUser()
+  @ByUserId()
   @ApiParam({ name: 'hold_id', format: 'uuid' })
   @ApiNoContentResponse()
   async release(

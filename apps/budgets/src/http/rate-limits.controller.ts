@@ -4,6 +4,7 @@ import { ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/
 import type { FastifyReply } from 'fastify';
 import { type CommandContext, notFound } from '#kernel';
 import {
+  ByUserId,
   CurrentAccess,
   CurrentContext,
   IdempotentPost,
@@ -17,7 +18,7 @@ import { OverrideRateLimit } from '../commands/override-rate-limit.js';
 import { BUDGETS } from '../read-models/budgets.projection.js';
 import { RateCounters } from '../read-models/rate-counters.js';
 import { RateLimits } from '../read-models/rate-limits.js';
-import { BudgetOwners, OfUser } from './budget-owners.js';
+import { BudgetOwners } from './budget-owners.js';
 import {
   ConsumeBody,
   ConsumptionResource,
@@ -42,7 +43,7 @@ export class RateLimitsController {
 
   @Get()
   @RequireScope('budgets:read')
-  @OfUser()
+  @ByUserId()
   @ApiOkResponse({ type: RateLimitPage })
   async list(
     @UserId() userId: string,
@@ -56,7 +57,7 @@ export class RateLimitsController {
   /** Overrides the limit of this name that the user's account kit has, or adds one. */
   @Put(':name')
   @RequireScope('budgets:write')
-  @OfUser()
+  @ByUserId()
   @Named()
   @ApiOkResponse({ type: RateLimitResource })
   async set(
@@ -76,7 +77,7 @@ export class RateLimitsController {
   @Delete(':name')
   @HttpCode(204)
   @RequireScope('budgets:write')
-  @OfUser()
+  @ByUserId()
   @Named()
   @ApiNoContentResponse()
   async remove(
@@ -98,7 +99,7 @@ export class RateLimitsController {
   @IdempotentPost(':name/consume')
   @HttpCode(200)
   @RequireScope('budgets:write')
-  @OfUser()
+  @ByUserId()
   @Named()
   @ApiOkResponse({ type: ConsumptionResource })
   async consume(

@@ -4,6 +4,7 @@ import { ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/sw
 import type { FastifyReply } from 'fastify';
 import { type CommandContext, notFound } from '#kernel';
 import {
+  ByUserId,
   CurrentAccess,
   CurrentContext,
   IdempotentPost,
@@ -31,12 +32,10 @@ import {
 } from './connection.dto.js';
 import { PublicUrl } from './public-url.js';
 
-const ByUser = () =>
-  ApiParam({ name: 'id', description: "The user's id, or `default` for the tenant's default user." });
 const ById = () => ApiParam({ name: 'connection_id', format: 'uuid' });
 
 @ApiTags('Connections')
-@ByUser()
+@ByUserId()
 @Controller('v1/users/:id/connections')
 export class ConnectionsController {
   constructor(

@@ -16,6 +16,7 @@ import { ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/
 import type { FastifyReply } from 'fastify';
 import type { CommandContext } from '#kernel';
 import {
+  ByUserId,
   CurrentAccess,
   CurrentContext,
   NoQuery,
@@ -34,12 +35,9 @@ import { SECRETS } from '../read-models/secrets.projection.js';
 import { SECRET_NAME, SecretNamePipe } from './secret-name.js';
 import { PutSecretBody, SecretPage, SecretResource } from './vault.dto.js';
 
-const ByUser = () =>
-  ApiParam({ name: 'id', description: "The user's id, or `default` for the tenant's default user." });
-
 const ByName = () =>
   applyDecorators(
-    ByUser(),
+    ByUserId(),
     ApiParam({
       name: 'name',
       schema: { type: 'string', pattern: SECRET_NAME.source },
@@ -80,7 +78,7 @@ export class VaultController {
   /** Names and times, never values. */
   @Get()
   @RequireScope('vault:read')
-  @ByUser()
+  @ByUserId()
   @ApiOkResponse({ type: SecretPage })
   async list(
     @UserId() userId: string,

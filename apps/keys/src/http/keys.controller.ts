@@ -4,6 +4,7 @@ import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiParam, ApiT
 import type { FastifyReply } from 'fastify';
 import type { CommandContext } from '#kernel';
 import {
+  ByUserId,
   CurrentAccess,
   CurrentContext,
   IdempotentPost,
@@ -26,9 +27,6 @@ import { IssuedKeyResource, IssueKeyBody, KeyPage, RotateKeyBody } from './key.d
 
 const DEFAULT_NAME = 'Key';
 
-const ByUser = () =>
-  ApiParam({ name: 'id', description: "The user's id, or `default` for the tenant's default user." });
-
 @ApiTags('Keys')
 @Controller('v1/users/:id/keys')
 export class KeysController {
@@ -43,7 +41,7 @@ export class KeysController {
   /** The key itself is in this answer only. */
   @IdempotentPost()
   @RequireScope('keys:write')
-  @ByUser()
+  @ByUserId()
   @ApiCreatedResponse({ type: IssuedKeyResource })
   async issue(
     @UserId() userId: string,
@@ -68,7 +66,7 @@ export class KeysController {
    */
   @IdempotentPost(':key_id/rotate')
   @RequireScope('keys:write')
-  @ByUser()
+  @ByUserId()
   @ApiParam({ name: 'key_id', format: 'uuid' })
   @ApiCreatedResponse({ type: IssuedKeyResource })
   async rotate(
@@ -87,7 +85,7 @@ export class KeysController {
 
   @Get()
   @RequireScope('keys:read')
-  @ByUser()
+  @ByUserId()
   @ApiOkResponse({ type: KeyPage })
   async list(
     @UserId() userId: string,
@@ -101,7 +99,7 @@ export class KeysController {
   @Delete(':key_id')
   @HttpCode(204)
   @RequireScope('keys:write')
-  @ByUser()
+  @ByUserId()
   @ApiParam({ name: 'key_id', format: 'uuid' })
   @ApiNoContentResponse()
   async revoke(

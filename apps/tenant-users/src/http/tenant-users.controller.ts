@@ -4,6 +4,7 @@ import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type CommandContext, invalidInput, notFound } from '#kernel';
 import {
+  ByUserId,
   CurrentAccess,
   CurrentContext,
   IdempotentPost,
@@ -25,7 +26,6 @@ import { Deletions } from '../read-models/deletions.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { UserHistory } from '../read-models/user-history.js';
 import { Users } from '../read-models/users.js';
-import { ByUserId } from './by-user-id.js';
 import {
   CreateUserBody,
   CreateUserQuery,

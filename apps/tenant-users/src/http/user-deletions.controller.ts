@@ -4,6 +4,7 @@ import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type CommandContext, notFound } from '#kernel';
 import {
+  ByUserId,
   CurrentAccess,
   CurrentContext,
   ifMatch,
@@ -17,7 +18,6 @@ import { DeleteTenantUser } from '../commands/delete-tenant-user.js';
 import { DeletionPreviews } from '../read-models/deletion-previews.js';
 import { DELETIONS, Deletions } from '../read-models/deletions.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
-import { ByUserId } from './by-user-id.js';
 import { DeleteUserQuery, DeletionPreview, DeletionResource } from './user.dto.js';
 
 /** The end of users, and its receipt. */

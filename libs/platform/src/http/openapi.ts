@@ -1,4 +1,3 @@
-import type { INestApplicationContext } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { ErrorCode } from '#kernel';
@@ -33,7 +32,7 @@ all. Writes answer with \`Tenantry-Position\`; a read with that value in \`Tenan
 sees the write. Errors are problem details (RFC 9457) with a \`code\`.`;
 
 /** The OpenAPI document, generated from the code; what holds for every route is said here once. */
-export function describeApi(app: NestFastifyApplication | INestApplicationContext): OpenAPIObject {
+export function describeApi(app: NestFastifyApplication): OpenAPIObject {
   const config = new DocumentBuilder()
     .setTitle('Tenantry')
     .setDescription(DESCRIPTION)
@@ -41,7 +40,7 @@ export function describeApi(app: NestFastifyApplication | INestApplicationContex
     .addSecurity('bearer', { type: 'http', scheme: 'bearer' })
     .addSecurity('apiKey', { type: 'apiKey', in: 'header', name: 'x-api-key' })
     .build();
-  const document = SwaggerModule.createDocument(app as NestFastifyApplication, config, {
+  const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
   });
   const schemas = (document.components?.schemas ?? {}) as { [name: string]: SchemaObject };

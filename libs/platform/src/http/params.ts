@@ -1,4 +1,5 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { ApiParam } from '@nestjs/swagger';
 import { type CommandContext, invalidInput, isId, repeatableRequest, TenantryError } from '#kernel';
 import type { TenantryRequest } from '../access/access.guard.js';
 import type { Caller, PlatformAccess } from '../access/caller.js';
@@ -39,6 +40,10 @@ export const CurrentContext = createParamDecorator(
     };
   },
 );
+
+/** Documents the `id` that `UserId` reads. */
+export const ByUserId = (): MethodDecorator & ClassDecorator =>
+  ApiParam({ name: 'id', description: "The user's id, or `default` for the tenant's default user." });
 
 /** A user's id in the path; `default` names the tenant's default user. Throws `invalid_input`. */
 export const UserId = createParamDecorator((_: unknown, context: ExecutionContext): string => {
