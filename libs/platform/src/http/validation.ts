@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { type ArgumentMetadata, Injectable, type PipeTransform, type Type } from '@nestjs/common';
 import { type ValidationError, validateSync } from 'class-validator';
 import { type FieldError, invalidInput, TenantryError } from '#kernel';
+import { fitsPlainly } from './plain-checks.js';
 
 const BODY_MAX_DEPTH = 32;
 const CONVERSIONS = Symbol('conversions');
@@ -44,6 +45,7 @@ export class RequestValidation implements PipeTransform {
     const dto = instanceOf(dtoType, values);
     // Query parameters are all optional: none needs no check.
     if (type === 'query' && Object.keys(value as object).length === 0) return dto;
+    if (fitsPlainly(dtoType, dto)) return dto;
     const errors = validateSync(dto, {
       whitelist: true,
       forbidNonWhitelisted: true,

@@ -1,6 +1,6 @@
 import { Controller, Get, Injectable, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { Public } from '../access/requirement.js';
 import { Consumers } from './consumers.js';
@@ -11,8 +11,6 @@ import { ReadModels } from './read-models.js';
 export class Metrics {
   readonly registry = new Registry();
   private readonly requests: Histogram;
-  /** Looking a series up by its labels costs more than to observe it; routes and statuses are few. */
-  private readonly series = new Map<string, Histogram.Internal<string>>();
 
   constructor(
     private readonly readModels: ReadModels,
@@ -44,15 +42,18 @@ export class Metrics {
     this.observeConsumers();
   }
 
-  /** Called once an answer has been sent. */
-  observe(request: FastifyRequest, reply: FastifyReply): void {
-    const { method } = request;
-    const { url: route = 'unknown' } = request.routeOptions;
-    const status = String(reply.statusCode);
-    const name = `${method} ${route} ${status}`;
-    const series = this.series.get(name) ?? this.requests.labels({ method, route, status });
-    this.series.set(name, series);
-    series.observe(reply.elapsedTime / 1_000);
+  /** Measures the requests of one route; to be called once an answer has been sent. */
+  ofRoute(method: string, route: string): (reply: FastifyReply) => void {
+    // Looking a series up by its labels costs more than to observe it.
+    const byStatus = new Map<number, Histogram.Internal<string>>();
+    return ({ statusCode, elapsedTime }) => {
+      let series = byStatus.get(statusCode);
+      if (!series) {
+        series = this.requests.labels({ method, route, status: String(statusCode) });
+        byStatus.set(statusCode, series);
+      }
+      series.observe(elapsedTime / 1_000);
+    };
   }
 
   private observeConsumers(): void {
