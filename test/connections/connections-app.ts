@@ -87,7 +87,6 @@ export class ConnectionsApp {
       onlyTenantId: only ? tenantId : null,
       tenant: { id: tenantId, defaultUserId: newId() },
       defaultAccountKitId: newId(),
-      defaultRole: 'member',
     });
     return key;
   }
@@ -188,7 +187,6 @@ export class ConnectionsApp {
       keyScopes: null,
       rateLimits: {},
       allowedProviders: this.allowedProviders,
-      budget: null,
     });
 
     @Controller()

@@ -60,7 +60,7 @@ class Keys extends PlatformKeys {
 class Kits extends AccountKitDirectory {
   async find(platformId: string, accountKitId: string): Promise<KitTerms | undefined> {
     if (platformId !== world.platformId || accountKitId !== world.accountKitId) return undefined;
-    return { keyScopes: null, rateLimits: world.rateLimits, allowedProviders: null, budget: null };
+    return { keyScopes: null, rateLimits: world.rateLimits, allowedProviders: null };
   }
 }
 

@@ -1,13 +1,5 @@
-import {
-  closeOnSignal,
-  createApp,
-  listen,
-  loadSettings,
-  runToEnd,
-  type Settings,
-  startFollowing,
-} from '#platform';
-import { Bootstrap, type FirstStart } from '#tenant-users';
+import { closeOnSignal, createApp, listen, loadSettings, runToEnd, startFollowing } from '#platform';
+import { Bootstrap, welcome } from '#tenant-users';
 import { AllInOneModule, consumers } from './all-in-one.module.js';
 
 async function main(): Promise<void> {
@@ -19,29 +11,9 @@ async function main(): Promise<void> {
   // Before it listens, so that whoever finds it ready finds the first platform's key at work.
   const firstStart = await app.get(Bootstrap).run();
   const url = await listen(app, settings);
-  console.log(greeting(url, settings, firstStart));
+  console.log(`Tenantry listens on ${url}\nThe API's documentation is at ${url}/docs`);
+  if (firstStart) console.log(welcome(url, settings, firstStart));
   await closed;
-}
-
-function greeting(url: string, settings: Settings, firstStart: FirstStart | undefined): string {
-  const lines = [`Tenantry listens on ${url}`, `The API's documentation is at ${url}/docs`];
-  if (firstStart) {
-    lines.push(
-      '',
-      `Your platform key, shown this once (it is also kept in ${settings.dataDir}/platform-key):`,
-      '',
-      `  ${firstStart.platformKey}`,
-      '',
-      'Create your first user:',
-      '',
-      `  curl -X POST ${url}/v1/users \\`,
-      `    -H "Authorization: Bearer ${firstStart.platformKey}" \\`,
-      '    -H "Content-Type: application/json" \\',
-      `    -d '{"external_id": "alice_db_uuid", "email": "alice@example.com", "label": "Alice"}'`,
-      '',
-    );
-  }
-  return lines.join('\n');
 }
 
 await runToEnd(main);

@@ -51,7 +51,6 @@ function makeKey(tenantId: string, scopes: PlatformAccess['scopes']): string {
     onlyTenantId: null,
     tenant: { id: tenantId, defaultUserId: DEFAULT_USER },
     defaultAccountKitId: newId(),
-    defaultRole: 'member',
   });
   return key;
 }

@@ -78,7 +78,7 @@ class ConfirmationsController {
 })
 class NeighboursModule {}
 
-const OPEN_KIT: KitTerms = { keyScopes: null, rateLimits: {}, allowedProviders: null, budget: null };
+const OPEN_KIT: KitTerms = { keyScopes: null, rateLimits: {}, allowedProviders: null };
 
 function newKit(platformId: string, keyScopes: string[] | null = null): string {
   const kitId = newId();
@@ -97,7 +97,6 @@ function newPlatform(platformId = newId(), onlyTenant = false) {
     onlyTenantId: onlyTenant ? tenantId : null,
     tenant: { id: tenantId, defaultUserId: newId() },
     defaultAccountKitId: newId(),
-    defaultRole: 'member',
   });
   return { key, tenantId, platformId };
 }

@@ -1,2 +1,3 @@
-export { Bootstrap, type FirstStart } from './policies/bootstrap.js';
+export { Bootstrap } from './policies/bootstrap.js';
+export { welcome } from './policies/welcome.js';
 export { TenantUsersModule, tenantUsersConsumer } from './tenant-users.module.js';

@@ -108,7 +108,7 @@ export const tenantUsersConsumer: ConsumerOptions = {
     { provide: UserDirectory, useExisting: Users },
     { provide: AccountKitDirectory, useExisting: AccountKits },
   ],
-  exports: [PlatformKeys, UserDirectory, AccountKitDirectory],
+  exports: [Access, PlatformKeys, UserDirectory, AccountKitDirectory],
 })
 export class TenantUsersModule implements OnModuleInit {
   constructor(

@@ -10,6 +10,11 @@ export const MESSAGE_TYPES = {
   platformCreated: 'tenantry.platform.created.v1',
   tenantCreated: 'tenantry.tenant.created.v1',
   tenantDeleted: 'tenantry.tenant.deleted.v1',
+  platformKeyIssued: 'tenantry.platform-key.issued.v1',
+  platformKeyRevoked: 'tenantry.platform-key.revoked.v1',
+  accountKitCreated: 'tenantry.account-kit.created.v1',
+  accountKitUpdated: 'tenantry.account-kit.updated.v1',
+  accountKitDeleted: 'tenantry.account-kit.deleted.v1',
   userCreated: 'tenantry.user.created.v1',
   userUpdated: 'tenantry.user.updated.v1',
   userDeleted: 'tenantry.user.deleted.v1',
@@ -54,6 +59,50 @@ export interface TenantCreated {
 export interface TenantDeleted {
   platform_id: string;
   tenant_id: string;
+}
+
+export interface PlatformKeyIssued {
+  platform_id: string;
+  key_id: string;
+  /** SHA-256 in hex. The key has 160 random bits and more, so its hash gives nothing of it away. */
+  key_hash: string;
+  scopes: string[];
+  /** The only tenant that it may act in; null for all of the platform's. */
+  tenant_id: string | null;
+  /** RFC 3339 UTC. */
+  expires_at: string | null;
+}
+
+export interface PlatformKeyRevoked {
+  platform_id: string;
+  key_id: string;
+}
+
+/** What a kit lays down that other services heed; null for any. */
+export interface AccountKitTerms {
+  key_scopes: string[] | null;
+  rate_limits: { [name: string]: { limit: number; window_seconds: number } };
+  allowed_providers: string[] | null;
+}
+
+export interface AccountKitCreated {
+  platform_id: string;
+  account_kit_id: string;
+  revision: number;
+  terms: AccountKitTerms;
+}
+
+export interface AccountKitUpdated {
+  platform_id: string;
+  account_kit_id: string;
+  revision: number;
+  /** Those that changed with this revision. */
+  terms: Partial<AccountKitTerms>;
+}
+
+export interface AccountKitDeleted {
+  platform_id: string;
+  account_kit_id: string;
 }
 
 export interface UserCreated {

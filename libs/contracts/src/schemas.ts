@@ -15,6 +15,9 @@ const dateTime: JsonSchema = {
 const count: JsonSchema = { type: 'integer', minimum: 0 };
 const status: JsonSchema = { enum: ['active', 'suspended', 'inactive', 'archived'] };
 const anyObject: JsonSchema = { type: 'object' };
+const sha256: JsonSchema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
+const texts: JsonSchema = { type: 'array', items: text };
+const orNull = (schema: JsonSchema): JsonSchema => ({ anyOf: [{ type: 'null' }, schema] });
 
 const record = (properties: { [name: string]: JsonSchema }): JsonSchema => ({
   type: 'object',
@@ -22,6 +25,20 @@ const record = (properties: { [name: string]: JsonSchema }): JsonSchema => ({
   required: Object.keys(properties),
   additionalProperties: false,
 });
+
+/** None of them is required: an update holds those that changed. */
+const kitTerms: JsonSchema = {
+  type: 'object',
+  properties: {
+    key_scopes: orNull(texts),
+    rate_limits: {
+      type: 'object',
+      additionalProperties: record({ limit: count, window_seconds: count }),
+    },
+    allowed_providers: orNull(texts),
+  },
+};
+const accountKit = { platform_id: uuid, account_kit_id: uuid };
 
 const tenantScope = { platform_id: uuid, tenant_id: uuid };
 const user = { ...tenantScope, user_id: uuid };
@@ -39,14 +56,24 @@ export const DATA_SCHEMAS: { readonly [type: string]: JsonSchema } = {
   }),
   [MESSAGE_TYPES.tenantCreated]: record({ ...tenantScope, default_user_id: uuid }),
   [MESSAGE_TYPES.tenantDeleted]: record(tenantScope),
+  [MESSAGE_TYPES.platformKeyIssued]: record({
+    platform_id: uuid,
+    key_id: uuid,
+    key_hash: sha256,
+    scopes: texts,
+    tenant_id: orNull(uuid),
+    expires_at: orNull(dateTime),
+  }),
+  [MESSAGE_TYPES.platformKeyRevoked]: record({ platform_id: uuid, key_id: uuid }),
+  [MESSAGE_TYPES.accountKitCreated]: record({ ...accountKit, revision: count, terms: kitTerms }),
+  [MESSAGE_TYPES.accountKitUpdated]: record({ ...accountKit, revision: count, terms: kitTerms }),
+  [MESSAGE_TYPES.accountKitDeleted]: record(accountKit),
   [MESSAGE_TYPES.userCreated]: record({
     ...user,
     account_kit_id: uuid,
     status,
     is_default: { type: 'boolean' },
-    opening_budget: {
-      anyOf: [{ type: 'null' }, record({ limit_micro_usd: count, period: { enum: ['monthly', 'none'] } })],
-    },
+    opening_budget: orNull(record({ limit_micro_usd: count, period: { enum: ['monthly', 'none'] } })),
     revision: count,
   }),
   [MESSAGE_TYPES.userUpdated]: record({
@@ -54,7 +81,7 @@ export const DATA_SCHEMAS: { readonly [type: string]: JsonSchema } = {
     account_kit_id: uuid,
     status,
     revision: count,
-    changed: { type: 'array', items: text },
+    changed: texts,
   }),
   [MESSAGE_TYPES.userDeleted]: record({ ...user, revision: count }),
   [MESSAGE_TYPES.participantConfirmed]: record({

@@ -49,6 +49,12 @@ interface Read<State, Event> {
   mayBeStale?: boolean;
 }
 
+/** An event that is durable, wherever in the log it stands. */
+export type AppendedEvent = Omit<RecordedEvent, 'position'>;
+
+/** Must not reject: the events are there whatever becomes of it. */
+export type AfterAppend = (events: readonly AppendedEvent[]) => Promise<void>;
+
 const MAX_ATTEMPTS = 8;
 
 const absent = <State>({ initialState }: { initialState: State }): Aggregate<State> => ({
@@ -67,6 +73,7 @@ const absent = <State>({ initialState }: { initialState: State }): Aggregate<Sta
 export class Aggregates {
   private readonly cache: LRUCache<string, Aggregate<unknown>>;
   private readonly tails = new Map<string, Promise<unknown>>();
+  private afterAppend: AfterAppend | undefined;
 
   constructor(
     private readonly store: EventStore,
@@ -75,6 +82,11 @@ export class Aggregates {
     cacheSize = 20_000,
   ) {
     this.cache = new LRUCache({ max: cacheSize });
+  }
+
+  /** What is to be done about events once they are durable, before the command that made them resolves. */
+  onAppended(afterAppend: AfterAppend): void {
+    this.afterAppend = afterAppend;
   }
 
   async load<State, Command, Event extends DomainEvent>(
@@ -178,6 +190,9 @@ export class Aggregates {
     const state = decided.events.reduce((current, event) => decider.evolve(current, event), known.state);
     const next = { state, revision, position };
     this.cache.set(stream, next);
+    await this.afterAppend?.(
+      encoded.map((event, index) => ({ ...event, stream, revision: revision - encoded.length + 1 + index })),
+    );
     return { ...next, events: decided.events };
   }
 

@@ -1,5 +1,8 @@
 import type { NewEvent, RecordedEvent } from '#kernel';
 
+/** So many logs can be told apart by their positions: each uses those that leave its number as the remainder. */
+export const LOG_NUMBERS = 8;
+
 /** The revision that the stream's last event must have, or `no_stream` where the stream must not exist yet. */
 export type ExpectedRevision = number | 'no_stream';
 

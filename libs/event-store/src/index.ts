@@ -1,9 +1,16 @@
-export { type Aggregate, Aggregates, type EventCodec, type ExecuteOptions } from './aggregates.js';
+export {
+  type Aggregate,
+  Aggregates,
+  type AppendedEvent,
+  type EventCodec,
+  type ExecuteOptions,
+} from './aggregates.js';
 export {
   type AppendResult,
   type Batch,
   type EventStore,
   type ExpectedRevision,
+  LOG_NUMBERS,
   RevisionConflict,
   type SubscribeOptions,
   type Subscription,

@@ -14,6 +14,8 @@ export {
 } from './access/caller.js';
 export { requirePlatformWide } from './access/platform-wide.js';
 export { Public, RequireRoot, RequireScope, RequireScopeOrRoot } from './access/requirement.js';
+export { CopiesModule, copiesConsumer } from './copies/copies.module.js';
+export { COPY_KINDS, type CopyKind } from './copies/copy.js';
 export { ifMatch, TakesIfMatch } from './http/conditional.js';
 export {
   BooleanField,
@@ -48,12 +50,15 @@ export { IdempotentPost } from './idempotency/idempotent-post.js';
 export { IdempotentRequests } from './idempotency/idempotent-requests.js';
 export { readKafkaSettings, refusedSetting } from './kafka-settings.js';
 export { Cascade, type Close, type Closed } from './operations/cascade.js';
-export { type Holder, Holdings, type Removed } from './operations/holdings.js';
+export type { Holder, Removed } from './operations/holder.js';
+export { Holdings } from './operations/holdings.js';
 export { AppLogger } from './operations/logger.js';
 export { type CountsChanges, ProjectionCache } from './operations/projection-cache.js';
 export { type FollowedLog, ReadModels, type RelayedLog } from './operations/read-models.js';
 export { PlatformModule } from './platform.module.js';
+export { runService } from './run-service.js';
 export { closeOnSignal, createApp, describeModule, listen, runToEnd, startFollowing } from './serve.js';
+export { OtherServices } from './services/other-services.js';
 export { InvalidSetting, loadSettings, type Settings, secretFile } from './settings.js';
 export {
   CLOCK,

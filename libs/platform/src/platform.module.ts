@@ -31,6 +31,7 @@ import { Parts } from './operations/parts.js';
 import { ProjectionsController } from './operations/projections.controller.js';
 import { ReadModels } from './operations/read-models.js';
 import { PostgresEngines } from './postgres-engines.js';
+import { OtherServices } from './services/other-services.js';
 import { InvalidSetting, type Settings } from './settings.js';
 import {
   CLOCK,
@@ -138,7 +139,7 @@ async function openBus(settings: Settings, clock: Clock, logger: AppLogger): Pro
 /** A server that is down is waited for; one that refuses the user is a wrong setting. */
 async function openEventStore(settings: Settings, logger: AppLogger): Promise<EventStore> {
   const { eventStoreUrl: url, streamPrefix } = settings;
-  if (!url) return SqliteEventStore.open(file(settings, 'log.db'));
+  if (!url) return SqliteEventStore.open(file(settings, 'log.db'), { logNumber: settings.logNumber });
   // What else is in the data dir has one process to write it, wherever the log is.
   const lock = ExclusiveLock.acquire(file(settings, 'data-dir.lock'), 'the data dir');
   try {
@@ -163,6 +164,7 @@ function services(): Provider[] {
     AppLogger,
     Cascade,
     Holdings,
+    OtherServices,
     IdempotentRequests,
     ReadModels,
     Consumers,

@@ -43,6 +43,11 @@ function adapter(): FastifyAdapter {
   });
 }
 
+export interface AppOptions {
+  /** What `/openapi.json` serves; what the modules of this process say of themselves when left out. */
+  document?: (app: NestFastifyApplication) => OpenAPIObject;
+}
+
 /**
  * An application that is wired but neither follows the log nor listens: call `startFollowing`, then `listen`.
  * `consumers` are the bus groups whose handlers the modules hold.
@@ -50,6 +55,7 @@ function adapter(): FastifyAdapter {
 export async function createApp(
   module: Type | object,
   consumers: readonly ConsumerOptions[],
+  { document = describeApi }: AppOptions = {},
 ): Promise<NestFastifyApplication> {
   const app = await NestFactory.create<NestFastifyApplication>(module as Type, adapter(), {
     // Until its own logger stands, what goes wrong is told by whoever called.
@@ -61,7 +67,7 @@ export async function createApp(
   app.useLogger(app.get(AppLogger));
   installHooks(app);
   const routesAreThere = refuseOtherMethods(app.getHttpAdapter().getInstance());
-  SwaggerModule.setup('docs', app, () => describeApi(app), {
+  SwaggerModule.setup('docs', app, () => document(app), {
     jsonDocumentUrl: 'openapi.json',
     yamlDocumentUrl: 'openapi.yaml',
     customSiteTitle: 'Tenantry API',
@@ -154,9 +160,12 @@ export async function runToEnd(service: () => Promise<void>): Promise<never> {
   }
 }
 
-/** Closes the application on SIGTERM or SIGINT; what does not end within 10 s is cut off. */
+/** Closes the application on SIGTERM or SIGINT, or when the process that supervises it has gone; what does not end within 10 s is cut off. */
 export async function closeOnSignal(app: NestFastifyApplication): Promise<void> {
-  await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+  const ends = [once(process, 'SIGTERM'), once(process, 'SIGINT')];
+  // Whoever started it as one of several has gone.
+  if (process.connected) ends.push(once(process, 'disconnect'));
+  await Promise.race(ends);
   setTimeout(() => process.exit(1), 10_000).unref();
   // A connection whose request was under way stays open for the next one, which must not come.
   setInterval(() => app.getHttpServer().closeIdleConnections(), 50).unref();

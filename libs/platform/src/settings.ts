@@ -40,6 +40,12 @@ export interface Settings {
   keyStoreUrl?: string;
   /** The embedded bus when left out. */
   kafka?: KafkaSettings | undefined;
+  /** Where the tenant-users service answers; needed where it runs in a process of its own. */
+  tenantUsersUrl?: string | undefined;
+  /** Where the other services answer that run in processes of their own; known to the tenant-users service. */
+  serviceUrls?: string[];
+  /** Tells the positions of this service's own log from those of other services' logs, 0 to 7. */
+  logNumber?: number | undefined;
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -91,6 +97,25 @@ export function loadSettings(env: NodeJS.ProcessEnv): Settings {
     ...(databaseUrl && { databaseUrl }),
     ...(keyStoreUrl && { keyStoreUrl }),
     kafka: readKafkaSettings(env),
+    ...readServices(env),
+  };
+}
+
+/** Where the services of one deployment find each other. */
+function readServices(
+  env: NodeJS.ProcessEnv,
+): Pick<Settings, 'tenantUsersUrl' | 'serviceUrls' | 'logNumber'> {
+  const urls = (variable: string): string[] =>
+    (env[variable] ?? '')
+      .split(',')
+      .filter(Boolean)
+      .map((text) => readUrl(variable, text));
+  return {
+    tenantUsersUrl: urls('TENANTRY_TENANT_USERS_URL')[0],
+    serviceUrls: urls('TENANTRY_SERVICE_URLS'),
+    logNumber: env.TENANTRY_LOG_NUMBER
+      ? readInteger(env, 'TENANTRY_LOG_NUMBER', { default: 0, min: 0, max: 7 })
+      : undefined,
   };
 }
 
@@ -117,11 +142,15 @@ function makeDataDir(dataDir: string): void {
 
 function readPublicUrl(env: NodeJS.ProcessEnv): string | null {
   const text = env.TENANTRY_PUBLIC_URL;
-  if (!text) return null;
-  const url = URL.parse(text);
+  return text ? readUrl('TENANTRY_PUBLIC_URL', text) : null;
+}
+
+/** Without a slash at the end. */
+function readUrl(variable: string, text: string): string {
+  const url = URL.parse(text.trim());
   const isPlain = url && url.username + url.password + url.search + url.hash === '';
   if (!isPlain || !/^https?:$/.test(url.protocol)) {
-    throw new InvalidSetting('TENANTRY_PUBLIC_URL', 'must be an http or https URL without a query');
+    throw new InvalidSetting(variable, 'must be an http or https URL without a query');
   }
   return url.href.replace(/\/$/, '');
 }

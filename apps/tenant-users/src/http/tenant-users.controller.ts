@@ -9,7 +9,6 @@ import {
   CurrentContext,
   IdempotentPost,
   ifMatch,
-  type KitTerms,
   PageQuery,
   type PlatformAccess,
   Position,
@@ -21,7 +20,7 @@ import {
 import { CreateTenantUser } from '../commands/create-tenant-user.js';
 import { UpdateTenantUser } from '../commands/update-tenant-user.js';
 import type { UserChanges } from '../domain/tenant-user.js';
-import { AccountKits } from '../read-models/account-kits.js';
+import { AccountKits, type StartingTerms } from '../read-models/account-kits.js';
 import { Deletions } from '../read-models/deletions.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { UserHistory } from '../read-models/user-history.js';
@@ -64,7 +63,7 @@ export class TenantUsersController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<UserResource> {
     const accountKitId = body.account_kit_id ?? access.defaultAccountKitId;
-    const { budget } = await this.accountKit(access, accountKitId);
+    const starting = await this.accountKit(access, accountKitId);
     const { id, position, created } = await this.commands.execute(
       new CreateTenantUser(
         {
@@ -72,11 +71,11 @@ export class TenantUsersController {
           tenantId: access.tenant.id,
           isDefault: false,
           standing: {
-            role: body.role ?? access.defaultRole,
+            role: body.role ?? starting.role,
             teams: body.teams ?? [],
             account_kit_id: accountKitId,
           },
-          openingBudget: budget,
+          openingBudget: starting.budget,
           personal: {
             external_id: body.external_id ?? null,
             email: body.email ?? null,
@@ -173,7 +172,7 @@ export class TenantUsersController {
     return user;
   }
 
-  private async accountKit({ platformId }: PlatformAccess, kitId: string): Promise<KitTerms> {
+  private async accountKit({ platformId }: PlatformAccess, kitId: string): Promise<StartingTerms> {
     const kit = await this.accountKits.find(platformId, kitId);
     if (!kit) throw invalidInput('account_kit_id', 'is not an account kit of this platform');
     return kit;

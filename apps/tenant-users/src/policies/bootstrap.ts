@@ -44,7 +44,7 @@ export class Bootstrap {
       throw new InvalidSetting('TENANTRY_DATA_DIR', 'its file platform-key does not hold a platform key');
     }
     const keyHash = hashApiKey(rawKey);
-    if (await this.access.knowsKey(keyHash)) return undefined;
+    if ((await this.access.keyId(keyHash)) !== undefined) return undefined;
     const requestId = newId();
     const context = {
       platformId: null,

@@ -1,17 +1,33 @@
-import { MESSAGE_TYPES, type Message, TOPICS } from '#contracts';
-import { type RecordedEvent, streamId } from '#kernel';
+import { type AccountKitTerms, MESSAGE_TYPES, type Message, TOPICS } from '#contracts';
+import type { AppendedEvent } from '#event-store';
+import { streamId } from '#kernel';
 import type { PublicMessage } from '#projections';
+import {
+  type AccountKitCreated,
+  type AccountKitDeleted,
+  type AccountKitUpdated,
+  type KitPolicy,
+  OPEN_POLICY,
+} from '../domain/account-kit.js';
 import type { DeletionEvent } from '../domain/deletion.js';
 import type { PlatformCreated } from '../domain/platform.js';
+import type { PlatformKeyIssued, PlatformKeyRevoked } from '../domain/platform-key.js';
 import type { TenantCreated, TenantDeleted } from '../domain/tenant.js';
 import type { TenantUserCreated, TenantUserUpdated } from '../domain/tenant-user.js';
 
 /** The categories whose events become messages. */
-export const RELAYED_CATEGORIES = ['platform', 'tenant', 'tenantUser', 'deletion'];
+export const RELAYED_CATEGORIES = [
+  'platform',
+  'platformKey',
+  'tenant',
+  'accountKit',
+  'tenantUser',
+  'deletion',
+];
 
 /** The public message of an event, without anything personal; undefined where there is none. */
-export function lifecycleMessage(event: RecordedEvent): PublicMessage | undefined {
-  const said = content(event);
+export function lifecycleMessage(event: AppendedEvent): PublicMessage | undefined {
+  const said = CONTENTS[event.type]?.(event, streamId(event.stream));
   if (!said) return undefined;
   const message: Message<object> = {
     id: event.id,
@@ -26,65 +42,83 @@ export function lifecycleMessage(event: RecordedEvent): PublicMessage | undefine
   return { topic: TOPICS.lifecycle, message };
 }
 
-function content(event: RecordedEvent): { type: string; subject: string; data: object } | undefined {
-  const id = streamId(event.stream);
-  switch (event.type) {
-    case 'platform.created.v1': {
-      const { default_tenant_id, default_account_kit_id } = event.data as unknown as PlatformCreated['data'];
-      const data = { platform_id: id, default_tenant_id, default_account_kit_id };
-      return { type: MESSAGE_TYPES.platformCreated, subject: id, data };
-    }
-    case 'tenant.created.v1': {
-      const { platform_id, default_user_id } = event.data as unknown as TenantCreated['data'];
-      return {
-        type: MESSAGE_TYPES.tenantCreated,
-        subject: id,
-        data: { platform_id, tenant_id: id, default_user_id },
-      };
-    }
-    case 'tenant.deleted.v1': {
-      const { platform_id } = event.data as unknown as TenantDeleted['data'];
-      return { type: MESSAGE_TYPES.tenantDeleted, subject: id, data: { platform_id, tenant_id: id } };
-    }
-    case 'tenant-user.created.v1': {
-      const created = event.data as unknown as TenantUserCreated['data'];
-      const { platform_id, tenant_id, account_kit_id, status, is_default, opening_budget = null } = created;
-      const data = {
-        platform_id,
-        tenant_id,
-        user_id: id,
-        account_kit_id,
-        status,
-        is_default,
-        opening_budget,
-        revision: event.revision,
-      };
-      return { type: MESSAGE_TYPES.userCreated, subject: id, data };
-    }
-    case 'tenant-user.updated.v1': {
-      const updated = event.data as unknown as TenantUserUpdated['data'];
-      const { platform_id, tenant_id, changed, status, account_kit_id } = updated;
-      const data = {
-        platform_id,
-        tenant_id,
-        user_id: id,
-        account_kit_id,
-        status,
-        changed,
-        revision: event.revision,
-      };
-      return { type: MESSAGE_TYPES.userUpdated, subject: id, data };
-    }
-    case 'deletion.requested.v1': {
-      const requested = event.data as unknown as Extract<
-        DeletionEvent,
-        { type: 'deletion.requested.v1' }
-      >['data'];
-      const { platform_id, tenant_id, user_revision } = requested;
-      const data = { platform_id, tenant_id, user_id: id, revision: user_revision };
-      return { type: MESSAGE_TYPES.userDeleted, subject: id, data };
-    }
-    default:
-      return undefined;
-  }
+type DeletionRequested = Extract<DeletionEvent, { type: 'deletion.requested.v1' }>;
+type Content = { type: string; subject: string; data: object };
+
+/** What an event has to say, by its type. */
+const CONTENTS: { readonly [type: string]: (event: AppendedEvent, id: string) => Content } = {
+  'platform.created.v1': (event, id) => {
+    const { default_tenant_id, default_account_kit_id } = event.data as unknown as PlatformCreated['data'];
+    const data = { platform_id: id, default_tenant_id, default_account_kit_id };
+    return { type: MESSAGE_TYPES.platformCreated, subject: id, data };
+  },
+  'platform-key.issued.v1': (event, id) => {
+    const { name: _, key_prefix: __, ...issued } = event.data as unknown as PlatformKeyIssued['data'];
+    return { type: MESSAGE_TYPES.platformKeyIssued, subject: id, data: { ...issued, key_id: id } };
+  },
+  'platform-key.revoked.v1': (event, id) => {
+    const { platform_id } = event.data as unknown as PlatformKeyRevoked['data'];
+    return { type: MESSAGE_TYPES.platformKeyRevoked, subject: id, data: { platform_id, key_id: id } };
+  },
+  'account-kit.created.v1': (event, id) => {
+    const { platform_id, ...kit } = event.data as unknown as AccountKitCreated['data'];
+    const terms = termsOf({ ...OPEN_POLICY, ...kit });
+    const data = { platform_id, account_kit_id: id, revision: event.revision, terms };
+    return { type: MESSAGE_TYPES.accountKitCreated, subject: id, data };
+  },
+  'account-kit.updated.v1': (event, id) => {
+    const { platform_id, ...changes } = event.data as unknown as AccountKitUpdated['data'];
+    const data = { platform_id, account_kit_id: id, revision: event.revision, terms: termsOf(changes) };
+    return { type: MESSAGE_TYPES.accountKitUpdated, subject: id, data };
+  },
+  'account-kit.deleted.v1': (event, id) => {
+    const { platform_id } = event.data as unknown as AccountKitDeleted['data'];
+    return { type: MESSAGE_TYPES.accountKitDeleted, subject: id, data: { platform_id, account_kit_id: id } };
+  },
+  'tenant.created.v1': (event, id) => {
+    const { platform_id, default_user_id } = event.data as unknown as TenantCreated['data'];
+    const data = { platform_id, tenant_id: id, default_user_id };
+    return { type: MESSAGE_TYPES.tenantCreated, subject: id, data };
+  },
+  'tenant.deleted.v1': (event, id) => {
+    const { platform_id } = event.data as unknown as TenantDeleted['data'];
+    return { type: MESSAGE_TYPES.tenantDeleted, subject: id, data: { platform_id, tenant_id: id } };
+  },
+  'tenant-user.created.v1': (event, id) => {
+    const created = event.data as unknown as TenantUserCreated['data'];
+    const { platform_id, tenant_id, account_kit_id, status, is_default, opening_budget = null } = created;
+    const { revision } = event;
+    const standing = { account_kit_id, status, is_default, opening_budget, revision };
+    const data = { platform_id, tenant_id, user_id: id, ...standing };
+    return { type: MESSAGE_TYPES.userCreated, subject: id, data };
+  },
+  'tenant-user.updated.v1': (event, id) => {
+    const updated = event.data as unknown as TenantUserUpdated['data'];
+    const { platform_id, tenant_id, changed, status, account_kit_id } = updated;
+    const standing = { account_kit_id, status, changed, revision: event.revision };
+    return {
+      type: MESSAGE_TYPES.userUpdated,
+      subject: id,
+      data: { platform_id, tenant_id, user_id: id, ...standing },
+    };
+  },
+  'deletion.requested.v1': (event, id) => {
+    const requested = event.data as unknown as DeletionRequested['data'];
+    const { platform_id, tenant_id, user_revision: revision } = requested;
+    const data = { platform_id, tenant_id, user_id: id, revision };
+    return { type: MESSAGE_TYPES.userDeleted, subject: id, data };
+  },
+};
+
+/** What of a policy other services heed: what is given of it. */
+function termsOf({
+  key_scopes,
+  rate_limits,
+  allowed_providers,
+}: Partial<KitPolicy>): Partial<AccountKitTerms> {
+  return {
+    ...(key_scopes !== undefined && { key_scopes }),
+    ...(rate_limits !== undefined && { rate_limits }),
+    ...(allowed_providers !== undefined && { allowed_providers }),
+  };
 }

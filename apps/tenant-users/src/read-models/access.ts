@@ -18,7 +18,6 @@ const findKey = (database: ReadDatabase) =>
         'platform_keys.expires_at as expiresAt',
         'platforms.default_tenant_id as defaultTenantId',
         'platforms.default_account_kit_id as defaultAccountKitId',
-        'platforms.default_role as defaultRole',
       ])
       .where('platform_keys.key_hash', '=', slot('keyHash'))
       .where('platform_keys.revoked', '=', 0),
@@ -69,10 +68,10 @@ export class Access extends PlatformKeys {
     return { ...access, scopes: JSON.parse(scopes) as Scope[], tenant };
   }
 
-  /** Whether such a key was ever issued, revoked or not. */
-  async knowsKey(keyHash: string): Promise<boolean> {
+  /** Of a key that was ever issued, revoked or not. */
+  async keyId(keyHash: string): Promise<string | undefined> {
     const keys = this.reader().selectFrom('platform_keys').select('id').where('key_hash', '=', keyHash);
-    return (await keys.executeTakeFirst()) !== undefined;
+    return (await keys.executeTakeFirst())?.id;
   }
 
   async hasTenant(platformId: string, tenantId: string): Promise<boolean> {

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { formatUsd } from '#kernel';
 import {
   AccountKitDirectory,
+  type BudgetTerms,
   decodeCursor,
   type KitTerms,
   type Page,
@@ -16,11 +17,18 @@ import type { AccountKitResource } from '../http/account-kit.dto.js';
 import { AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
+/** What a user is given who is made now. */
+export interface StartingTerms extends KitTerms {
+  /** The kit's, or else the platform's default; null for none. */
+  budget: BudgetTerms | null;
+  role: string;
+}
+
 /** Reads account kits; each look-up is keyed by (platform, id). */
 @Injectable()
 export class AccountKits extends AccountKitDirectory {
   /** Creates of users and uses of what a kit governs ask for one each time. */
-  private readonly terms: ProjectionCache<KitTerms>;
+  private readonly terms: ProjectionCache<StartingTerms>;
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
@@ -30,17 +38,22 @@ export class AccountKits extends AccountKitDirectory {
     this.terms = new ProjectionCache([projection]);
   }
 
-  find(platformId: string, id: string): Promise<KitTerms | undefined> {
+  find(platformId: string, id: string): Promise<StartingTerms | undefined> {
     return this.terms.get(`${platformId}:${id}`, () => this.read(platformId, id));
   }
 
-  private async read(platformId: string, id: string): Promise<KitTerms | undefined> {
+  private async read(platformId: string, id: string): Promise<StartingTerms | undefined> {
     const row = await this.kitsOf(platformId)
       .innerJoin('platforms', 'platforms.id', 'account_kits.platform_id')
-      .select(['policy', 'default_budget_micro_usd'])
+      .select(['policy', 'default_budget_micro_usd', 'default_role'])
       .where('account_kits.id', '=', id)
       .executeTakeFirst();
-    return row && terms(JSON.parse(row.policy) as KitPolicy, row.default_budget_micro_usd);
+    return (
+      row && {
+        ...terms(JSON.parse(row.policy) as KitPolicy, row.default_budget_micro_usd),
+        role: row.default_role,
+      }
+    );
   }
 
   async get(platformId: string, id: string): Promise<AccountKitResource | undefined> {
@@ -72,7 +85,7 @@ export class AccountKits extends AccountKitDirectory {
   }
 }
 
-function terms(policy: KitPolicy, platformDefault: number | null): KitTerms {
+function terms(policy: KitPolicy, platformDefault: number | null): Omit<StartingTerms, 'role'> {
   const rateLimits = Object.entries(policy.rate_limits).map(
     ([name, { limit, window_seconds }]) => [name, { limit, windowSeconds: window_seconds }] as const,
   );

@@ -1,7 +1,13 @@
 import { Worker } from 'node:worker_threads';
 import { type RecordedEvent, TenantryError, unavailable } from '#kernel';
 import { recordedEvent } from '../event-row.js';
-import type { AppendOutcome, AppendRequest, WriterReply, WriterRequest } from './writer.worker.js';
+import type {
+  AppendOutcome,
+  AppendRequest,
+  WriterOptions,
+  WriterReply,
+  WriterRequest,
+} from './writer.worker.js';
 
 const MAX_WAITING_APPENDS = 10_000;
 const MAX_WAITING_BYTES = 67_108_864;
@@ -57,11 +63,11 @@ export class LogWriter {
 
   /** `onCommit` gets the events of each commit in log order, before their appends resolve. */
   static async open(
-    file: string,
+    workerData: WriterOptions,
     onCommit: (events: RecordedEvent[], bytes: number) => void,
   ): Promise<LogWriter> {
     const name = import.meta.url.endsWith('.ts') ? './writer.worker.ts' : './writer.worker.js';
-    const worker = new Worker(new URL(name, import.meta.url), { workerData: { file } });
+    const worker = new Worker(new URL(name, import.meta.url), { workerData });
     const head = await new Promise<number>((resolve, reject) => {
       worker.once('error', reject);
       worker.once('message', (reply: WriterReply) => {

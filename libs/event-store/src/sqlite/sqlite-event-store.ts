@@ -6,6 +6,7 @@ import {
   type Batch,
   type EventStore,
   type ExpectedRevision,
+  LOG_NUMBERS,
   RevisionConflict,
   type SubscribeOptions,
   type Subscription,
@@ -18,7 +19,7 @@ import { LogWriter } from './log-writer.js';
 
 /**
  * The log in one SQLite file: appends go through a writer thread with group commit, reads are made on the calling
- * thread. Positions are 1, 2, 3 and so on without gaps. Events handed out may be shared: nobody changes them.
+ * thread. Positions are 1, 2, 3 and so on without gaps, unless the log has a number: then every eighth. Events handed out may be shared: nobody changes them.
  * Data is kept as JSON, so what JSON does not know (`-0`, `undefined`) comes back as JSON has it.
  */
 export class SqliteEventStore implements EventStore {
@@ -41,10 +42,16 @@ export class SqliteEventStore implements EventStore {
    * Opens or makes the log in `file`, whose folder must exist; beside it stands `file.lock`. Throws `unavailable`
    * while it is open elsewhere, and an Error when a newer version of the program wrote it.
    */
-  static async open(file: string): Promise<SqliteEventStore> {
+  static async open(
+    file: string,
+    { logNumber }: { logNumber?: number | undefined } = {},
+  ): Promise<SqliteEventStore> {
+    const positions = logNumber === undefined ? undefined : { divisor: LOG_NUMBERS, remainder: logNumber };
     const lock = ExclusiveLock.acquire(`${file}.lock`);
     try {
-      const writer = await LogWriter.open(file, (events, bytes) => store.committed(events, bytes));
+      const writer = await LogWriter.open({ file, positions }, (events, bytes) =>
+        store.committed(events, bytes),
+      );
       const store = new SqliteEventStore(lock, writer, new LogReader(file));
       return store;
     } catch (error) {

@@ -36,6 +36,12 @@ const SCHEMA = `
 const BUSY_TIMEOUT_MS = 10_000;
 const MAX_KNOWN_STREAMS = 50_000;
 
+export interface WriterOptions {
+  file: string;
+  /** Only positions that leave this remainder are used; all of them when left out. */
+  positions?: { divisor: number; remainder: number } | undefined;
+}
+
 function openDatabase(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
   const pragma = (name: string): unknown => Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
@@ -56,10 +62,12 @@ class Writer {
   /** Last revisions by stream, the least recently appended first. */
   private readonly lastRevisions = new Map<string, number>();
   private readonly database: DatabaseSync;
+  private readonly positions: WriterOptions['positions'];
   position: number;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, positions: WriterOptions['positions']) {
     this.database = database;
+    this.positions = positions;
     this.statements = {
       begin: database.prepare('BEGIN IMMEDIATE'),
       commit: database.prepare('COMMIT'),
@@ -93,9 +101,19 @@ class Writer {
     const actual = this.lastRevision(stream);
     if (actual !== expected) return this.repeated(request) ?? { kind: 'conflict', actual };
     let revision = actual;
-    for (const row of rows) this.statements.insert.run(++this.position, stream, ++revision, ...row);
+    for (const row of rows) {
+      this.position = this.nextPosition();
+      this.statements.insert.run(this.position, stream, ++revision, ...row);
+    }
     this.remember(stream, revision);
     return { kind: 'stored', revision, position: this.position };
+  }
+
+  private nextPosition(): number {
+    const next = this.position + 1;
+    if (!this.positions) return next;
+    const { divisor, remainder } = this.positions;
+    return next + ((remainder - (next % divisor) + divisor) % divisor);
   }
 
   private repeated({ stream, expected, rows }: AppendRequest): AppendOutcome | undefined {
@@ -135,4 +153,5 @@ function serve(port: MessagePort, writer: Writer): void {
 }
 
 if (!parentPort) throw new Error('writer.worker runs as a worker thread');
-serve(parentPort, new Writer(openDatabase((workerData as { file: string }).file)));
+const { file, positions } = workerData as WriterOptions;
+serve(parentPort, new Writer(openDatabase(file), positions));

@@ -30,7 +30,6 @@ export interface PlatformAccess {
   onlyTenantId: string | null;
   tenant: { id: string; defaultUserId: string };
   defaultAccountKitId: string;
-  defaultRole: string;
 }
 
 /** Who is calling, as every handler sees it. A root caller has no tenant. */
@@ -77,8 +76,6 @@ export interface KitTerms {
   rateLimits: { [name: string]: { limit: number; windowSeconds: number } };
   /** The providers that may be connected; null for any. */
   allowedProviders: string[] | null;
-  /** What a user starts with who is made now: the kit's, or else the platform's default; null for none. */
-  budget: BudgetTerms | null;
 }
 
 /** Account kits as all services may know them. Look-ups are keyed by (platform, id). */

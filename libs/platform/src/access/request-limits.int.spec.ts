@@ -32,7 +32,6 @@ class TwoTenants extends PlatformKeys {
       onlyTenantId: null,
       tenant: { id, defaultUserId: id },
       defaultAccountKitId: 'kit',
-      defaultRole: 'member',
     };
   }
 }

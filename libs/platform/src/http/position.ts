@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { LOG_NUMBERS } from '#event-store';
 import { invalidInput, TenantryError } from '#kernel';
 import { ReadModels } from '../operations/read-models.js';
 import type { Settings } from '../settings.js';
@@ -19,6 +20,7 @@ export class Position {
     if (typeof header !== 'string' || !/^\d{1,19}$/.test(header)) {
       throw invalidInput('Tenantry-Min-Position', 'must be a position as a decimal number');
     }
+    if (this.isOfAnotherLog(BigInt(header))) return;
     const passed = await this.readModels.waitForAll(BigInt(header), this.settings.readYourWritesTimeoutMs);
     if (!passed) {
       throw new TenantryError('unavailable', 'the read models have not reached this position yet', {
@@ -26,6 +28,12 @@ export class Position {
         retryAfterSeconds: 1,
       });
     }
+  }
+
+  /** A position in the log of another service says nothing of this one. */
+  private isOfAnotherLog(position: bigint): boolean {
+    const { logNumber } = this.settings;
+    return logNumber !== undefined && position % BigInt(LOG_NUMBERS) !== BigInt(logNumber);
   }
 
   /**

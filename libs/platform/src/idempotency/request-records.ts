@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Kysely } from 'kysely';
 import { type Migration, migrate, type ReadDatabase } from '#projections';
+import { GroupedWrites } from '../operations/grouped-writes.js';
 
 export interface RequestRecord {
   /** HMAC of whose the Idempotency-Key is and of the key itself. */
@@ -21,7 +21,6 @@ export interface RequestRecord {
 
 type Schema = { idempotent_requests: RequestRecord };
 type NewRecord = Pick<RequestRecord, 'name' | 'fingerprint' | 'subject_id' | 'started_at'>;
-type Write = (transaction: Kysely<Schema>) => Promise<void>;
 
 const MIGRATIONS: Migration[] = [
   async ({ schema }) => {
@@ -43,14 +42,16 @@ const MIGRATIONS: Migration[] = [
   },
 ];
 
-/** The requests of the last hours that came with an Idempotency-Key. What arrives together shares one commit. */
+/** The requests of the last hours that came with an Idempotency-Key. */
 export class RequestRecords {
-  private waiting: { write: Write; settled: PromiseWithResolvers<void> }[] = [];
+  private readonly writes: GroupedWrites<Schema>;
 
   constructor(
     private readonly database: ReadDatabase,
     private readonly lifetimeMs: number,
-  ) {}
+  ) {
+    this.writes = new GroupedWrites(database);
+  }
 
   createTable(): Promise<void> {
     return migrate(this.database, 'idempotent requests', MIGRATIONS);
@@ -61,7 +62,7 @@ export class RequestRecords {
     const known = await this.find(wanted);
     if (known) return { ...known, isNew: false };
     const made = { ...wanted, nonce: randomBytes(16).toString('hex'), answer: null, forgotten: 0 };
-    await this.write(async (transaction) => {
+    await this.writes.write(async (transaction) => {
       await transaction
         .insertInto('idempotent_requests')
         .values(made)
@@ -79,7 +80,7 @@ export class RequestRecords {
   }
 
   complete({ name, nonce }: RequestRecord, subjectId: string | null, answer: string): Promise<void> {
-    return this.write(async (transaction) => {
+    return this.writes.write(async (transaction) => {
       await transaction
         .updateTable('idempotent_requests')
         .set({ answer, subject_id: subjectId })
@@ -92,7 +93,7 @@ export class RequestRecords {
 
   /** As if it had never come. */
   remove({ name, nonce }: RequestRecord): Promise<void> {
-    return this.write(async (transaction) => {
+    return this.writes.write(async (transaction) => {
       const ofName = transaction.deleteFrom('idempotent_requests').where('name', '=', name);
       await ofName.where('nonce', '=', nonce).execute();
     });
@@ -103,7 +104,7 @@ export class RequestRecords {
     // Each service that held something asks, and most users have no such request: a look costs no commit.
     const requests = this.database.reader<Schema>().selectFrom('idempotent_requests').select('name');
     if (!(await requests.where('subject_id', '=', subjectId).executeTakeFirst())) return;
-    await this.write(async (transaction) => {
+    await this.writes.write(async (transaction) => {
       await transaction
         .updateTable('idempotent_requests')
         .set({ answer: null, forgotten: 1 })
@@ -113,7 +114,7 @@ export class RequestRecords {
   }
 
   removeExpired(now: number): Promise<void> {
-    return this.write(async (transaction) => {
+    return this.writes.write(async (transaction) => {
       const all = transaction.deleteFrom('idempotent_requests');
       await all.where('started_at', '<=', now - this.lifetimeMs).execute();
     });
@@ -127,25 +128,5 @@ export class RequestRecords {
       .where('name', '=', name)
       .where('started_at', '>', started_at - this.lifetimeMs)
       .executeTakeFirst();
-  }
-
-  private write(write: Write): Promise<void> {
-    const settled = Promise.withResolvers<void>();
-    this.waiting.push({ write, settled });
-    if (this.waiting.length === 1) setImmediate(() => void this.writeWaiting());
-    return settled.promise;
-  }
-
-  private async writeWaiting(): Promise<void> {
-    const batch = this.waiting;
-    this.waiting = [];
-    try {
-      await this.database.write<Schema, void>(async (transaction) => {
-        for (const { write } of batch) await write(transaction);
-      });
-      for (const { settled } of batch) settled.resolve();
-    } catch (error) {
-      for (const { settled } of batch) settled.reject(error);
-    }
   }
 }

@@ -7,7 +7,7 @@ import type { MessageBus } from '#message-bus';
 import type { SubjectKeyStore } from '#privacy';
 import { IdempotentRequests } from '../idempotency/idempotent-requests.js';
 import { CLOCK, KEY_STORE, MESSAGE_BUS } from '../tokens.js';
-import type { Holder, Removed } from './holdings.js';
+import type { Holder, Removed } from './holder.js';
 
 /** Ends an aggregate for ever; one that never existed too, so that nothing can begin in it later. */
 export interface Close {

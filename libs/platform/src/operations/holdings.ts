@@ -1,21 +1,15 @@
 import { Injectable } from '@nestjs/common';
-
-/** What a participant lets go of, counted by kind. */
-export type Removed = { [kind: string]: number };
-
-/** Whose holdings are asked for. */
-export interface Holder {
-  platform_id: string;
-  tenant_id: string;
-  user_id: string;
-}
+import { OtherServices } from '../services/other-services.js';
+import type { Holder, Removed } from './holder.js';
 
 /**
  * What the services hold for users, counted by kind as each would tell it in `removed` if the user were deleted now.
- * Each participant registers itself; one that runs in another process would be asked over the network.
+ * Each participant registers itself; services in processes of their own are asked there.
  */
 @Injectable()
 export class Holdings {
+  constructor(private readonly others: OtherServices) {}
+
   private readonly participants = new Map<string, (user: Holder) => Promise<Removed>>();
 
   register(participant: string, count: (user: Holder) => Promise<Removed>): void {
@@ -24,7 +18,8 @@ export class Holdings {
 
   /** Rejects if any participant can't tell. */
   async of(user: Holder): Promise<Removed> {
-    const counts = await Promise.all([...this.participants.values()].map((count) => count(user)));
-    return Object.assign({}, ...counts) as Removed;
+    const here = [...this.participants.values()].map((count) => count(user));
+    const [counts, elsewhere] = await Promise.all([Promise.all(here), this.others.holdings(user)]);
+    return Object.assign({}, ...counts, ...elsewhere) as Removed;
   }
 }

@@ -3,6 +3,7 @@ import { ApiAcceptedResponse, ApiOkResponse, ApiProperty, ApiTags } from '@nestj
 import type { RebuildStatus } from '#projections';
 import { RequireRoot, RequireScopeOrRoot } from '../access/requirement.js';
 import { BooleanField } from '../http/fields.js';
+import { OtherServices } from '../services/other-services.js';
 import { ReadModels } from './read-models.js';
 
 class RebuildBody {
@@ -60,13 +61,20 @@ class ProjectionList {
 @ApiTags('Projections')
 @Controller('v1/projections')
 export class ProjectionsController {
-  constructor(private readonly readModels: ReadModels) {}
+  constructor(
+    private readonly readModels: ReadModels,
+    private readonly others: OtherServices,
+  ) {}
 
   @Get()
   @RequireScopeOrRoot('audit:read')
   @ApiOkResponse({ type: ProjectionList })
   async list(): Promise<ProjectionList> {
-    return { data: await this.readModels.statuses() };
+    const [here, elsewhere] = await Promise.all([
+      this.readModels.statuses(),
+      this.others.projections<ProjectionResource>(),
+    ]);
+    return { data: [...here, ...elsewhere] };
   }
 
   /** Builds the projection anew from the log beside the live one, and swaps it in when it has caught up. */
@@ -74,15 +82,18 @@ export class ProjectionsController {
   @HttpCode(202)
   @RequireRoot()
   @ApiAcceptedResponse({ type: RebuildResource })
-  rebuild(@Param('name') name: string, @Body() body?: RebuildBody): RebuildResource {
-    return resource(this.readModels.rebuild(name, body?.verify ?? false));
+  async rebuild(@Param('name') name: string, @Body() body?: RebuildBody): Promise<RebuildResource> {
+    const verify = body?.verify ?? false;
+    if (this.readModels.has(name)) return resource(this.readModels.rebuild(name, verify));
+    return (await this.others.ofProjection('POST', name, { verify })) as RebuildResource;
   }
 
   @Get(':name/rebuild')
   @RequireScopeOrRoot('audit:read')
   @ApiOkResponse({ type: RebuildResource })
-  rebuildStatus(@Param('name') name: string): RebuildResource {
-    return resource(this.readModels.rebuildStatus(name));
+  async rebuildStatus(@Param('name') name: string): Promise<RebuildResource> {
+    if (this.readModels.has(name)) return resource(this.readModels.rebuildStatus(name));
+    return (await this.others.ofProjection('GET', name)) as RebuildResource;
   }
 }
 

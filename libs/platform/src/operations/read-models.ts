@@ -120,6 +120,10 @@ export class ReadModels {
     });
   }
 
+  has(projection: string): boolean {
+    return this.projections.some(({ name }) => name === projection);
+  }
+
   rebuild(projection: string, verify: boolean): RebuildStatus {
     return this.running().rebuild(projection, { verify });
   }
