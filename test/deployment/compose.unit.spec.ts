@@ -99,7 +99,7 @@ describe('docker-compose.yml', () => {
 describe('a service in docker-compose.yml', () => {
   it.each(ours)('%s runs its own program, waits for what it needs, and has time to stop', (name, service) => {
     expect(service.command).toEqual([`dist/apps/${name}/src/main.js`]);
-    expect(existsSync(`apps/${name}/src`)).toBe(true);
+    expect(existsSync(`apps/${name}/src/main.ts`)).toBe(true);
     const needed = ['eventstore', 'kafka', 'postgres', ...(name === 'tenant-users' ? [] : ['tenant-users'])];
     expect(Object.keys(service.depends_on ?? {}).sort()).toEqual(needed.sort());
     for (const { condition } of Object.values(service.depends_on ?? {}))
