@@ -63,6 +63,7 @@ const BREACHES: readonly [rule: string, file: string, imported: string][] = [
   ['testing-from-tests-only', 'apps/keys/src/a.ts', '#testing'],
   ['testing-from-tests-only', 'apps/budgets/src/a.ts', '../../../test/e2e/helper.js'],
   ['apps-import-no-app', 'apps/keys/src/b.ts', '#budgets'],
+  ['apps-import-no-app', 'apps/split/src/a.ts', '#keys'],
   ['through-the-index-only', 'apps/keys/src/c.ts', '../../../libs/kernel/src/clock.js'],
   ['through-the-index-only', 'apps/keys/src/d.ts', '../../../libs/kernel/src/index.js'],
   ['through-the-index-only', 'apps/all-in-one/src/a.ts', '../../keys/src/domain/key.js'],

@@ -45,6 +45,8 @@ export {
 } from './http/pagination.js';
 export { ByUserId, CurrentAccess, CurrentCaller, CurrentContext, IdParam, UserId } from './http/params.js';
 export { Position } from './http/position.js';
+export { problemOf } from './http/problem.filter.js';
+export { requestIdOf } from './http/request-id.js';
 export { ConvertedBy, Nested, TOO_LARGE } from './http/validation.js';
 export { IdempotentPost } from './idempotency/idempotent-post.js';
 export { IdempotentRequests } from './idempotency/idempotent-requests.js';
@@ -57,7 +59,16 @@ export { type CountsChanges, ProjectionCache } from './operations/projection-cac
 export { type FollowedLog, ReadModels, type RelayedLog } from './operations/read-models.js';
 export { PlatformModule } from './platform.module.js';
 export { runService } from './run-service.js';
-export { closeOnSignal, createApp, describeModule, listen, runToEnd, startFollowing } from './serve.js';
+export {
+  BODY_LIMIT_BYTES,
+  closeOnSignal,
+  createApp,
+  describeModule,
+  listen,
+  refusedAddress,
+  runToEnd,
+  startFollowing,
+} from './serve.js';
 export { OtherServices } from './services/other-services.js';
 export { InvalidSetting, loadSettings, type Settings, secretFile } from './settings.js';
 export {

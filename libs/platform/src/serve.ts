@@ -1,7 +1,5 @@
 import 'reflect-metadata';
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
 import { inspect } from 'node:util';
 import { type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -14,6 +12,7 @@ import { takeJsonBodies } from './http/json-body.js';
 import { describeApi } from './http/openapi.js';
 import { refuseOtherMethods } from './http/other-methods.js';
 import { sendBadUrl } from './http/problem.filter.js';
+import { requestIdOf } from './http/request-id.js';
 import { refusedSetting } from './kafka-settings.js';
 import { Consumers } from './operations/consumers.js';
 import { AppLogger } from './operations/logger.js';
@@ -22,9 +21,8 @@ import { ReadModels } from './operations/read-models.js';
 import { InvalidSetting, type Settings } from './settings.js';
 import { MESSAGE_BUS, SETTINGS } from './tokens.js';
 
-const BODY_LIMIT_BYTES = 256 * 1024;
+export const BODY_LIMIT_BYTES = 256 * 1024;
 const CATCH_UP_TIMEOUT_MS = 10_000;
-const SANE_REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 /** The HTTP engine with the limits of the public contract. */
 function adapter(): FastifyAdapter {
@@ -36,10 +34,7 @@ function adapter(): FastifyAdapter {
     return503OnClosing: false,
     // Longer than any name in a path may be, so that the route's own check answers.
     routerOptions: { maxParamLength: 500 },
-    genReqId: (request: IncomingMessage) => {
-      const given = request.headers['x-request-id'];
-      return typeof given === 'string' && SANE_REQUEST_ID.test(given) ? given : randomUUID();
-    },
+    genReqId: requestIdOf,
   });
 }
 
@@ -104,12 +99,16 @@ const LISTEN_ERRORS: Record<string, () => InvalidSetting> = {
   ENOTFOUND: () => new InvalidSetting('HOST', 'cannot be resolved'),
 };
 
+/** What `listen` failed with, as the setting that is wrong where one is. */
+export const refusedAddress = (error: unknown): unknown =>
+  LISTEN_ERRORS[(error as NodeJS.ErrnoException).code ?? '']?.() ?? error;
+
 /** Answers the address that the application listens on. Throws InvalidSetting. */
 export async function listen(app: NestFastifyApplication, { port, host }: Settings): Promise<string> {
   try {
     return await app.getHttpAdapter().getInstance().listen({ port, host });
   } catch (error) {
-    throw LISTEN_ERRORS[(error as NodeJS.ErrnoException).code ?? '']?.() ?? error;
+    throw refusedAddress(error);
   }
 }
 
