@@ -2,9 +2,14 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
+import { isSplit, tenantUsersDir } from '../../libs/testing/src/service-process.js';
 
 const schemaOf = (dataDir: string): string =>
-  `e2e_${createHash('sha256').update(dataDir).digest('hex').slice(0, 16)}`;
+  `e2e_${createHash('sha256').update(dataDir).digest('hex').slice(0, 12)}`;
+
+/** Where the read models of users are: each service in a process of its own has a schema of its own. */
+const readModelsOf = (dataDir: string): string =>
+  isSplit ? `${schemaOf(dataDir)}_svc_tenant_users` : schemaOf(dataDir);
 
 /** Where the service of a data dir keeps read models and keys: a schema of the server that DATABASE_URL names. */
 export function databaseUrl(dataDir: string): string | undefined {
@@ -17,8 +22,10 @@ export function databaseUrl(dataDir: string): string | undefined {
 /** Changes the read models of a data dir's service behind its back, whichever engine they are on. */
 export async function changeReadModels(dataDir: string, statements: readonly string[]): Promise<void> {
   if (process.env.DATABASE_URL)
-    return onServer(`set search_path = ${schemaOf(dataDir)}; ${statements.join(';')}`);
-  const file = new DatabaseSync(join(dataDir, 'read.db'), { timeout: 2_000 });
+    return onServer((client) =>
+      client.query(`set search_path = ${readModelsOf(dataDir)}; ${statements.join(';')}`),
+    );
+  const file = new DatabaseSync(join(tenantUsersDir(dataDir), 'read.db'), { timeout: 2_000 });
   file.exec(statements.join(';'));
   file.close();
 }
@@ -26,15 +33,20 @@ export async function changeReadModels(dataDir: string, statements: readonly str
 /** Removes what the services of these data dirs have on the server. */
 export async function dropSchemas(dataDirs: readonly string[]): Promise<void> {
   if (!process.env.DATABASE_URL || dataDirs.length === 0) return;
-  const schemas = dataDirs.flatMap((dir) => ['', '_keys', '_requests'].map((part) => schemaOf(dir) + part));
-  await onServer(schemas.map((schema) => `drop schema if exists ${schema} cascade`).join(';'));
+  await onServer(async (client) => {
+    for (const dir of dataDirs) {
+      const text = 'select nspname from pg_namespace where nspname ~ $1';
+      const { rows } = await client.query<{ nspname: string }>(text, [`^${schemaOf(dir)}(_|$)`]);
+      for (const { nspname } of rows) await client.query(`drop schema ${nspname} cascade`);
+    }
+  });
 }
 
-async function onServer(statements: string): Promise<void> {
+async function onServer(work: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const client = new pg.Client(process.env.DATABASE_URL);
   await client.connect();
   try {
-    await client.query(statements);
+    await work(client);
   } finally {
     await client.end();
   }

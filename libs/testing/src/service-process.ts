@@ -74,7 +74,13 @@ export class ServiceNotStarted extends Error {
   }
 }
 
-const ALL_IN_ONE = 'dist/apps/all-in-one/src/main.js';
+/** All in one, unless the tests are to run against the four services in processes of their own. */
+export const isSplit = process.env.TENANTRY_TEST_DEPLOYMENT === 'split';
+const PROGRAM = `dist/apps/${isSplit ? 'split' : 'all-in-one'}/src/main.js`;
+
+/** The part of a data dir that the tenant-users service has. */
+export const tenantUsersDir = (dataDir: string): string =>
+  isSplit ? join(dataDir, 'tenant-users') : dataDir;
 const LISTENS = /^Tenantry listens on (http:\S+)\n/m;
 
 /**
@@ -91,7 +97,12 @@ export const freshDataDir = (): string => mkdtempSync(join(tmpdir(), 'tenantry-'
 
 /** Starts the built service on a free port and waits until it listens. Throws ServiceNotStarted. */
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
-  const { dataDir = freshDataDir(), env = {}, program = ALL_IN_ONE, startTimeoutMs = 30_000 } = options;
+  const {
+    dataDir = freshDataDir(),
+    env = {},
+    program = PROGRAM,
+    startTimeoutMs = isSplit ? 90_000 : 30_000,
+  } = options;
   if (!existsSync(program)) throw new Error(`${program} is missing: run npm run build first`);
   const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', program], {
     env: {
@@ -108,9 +119,11 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const output = { stdout: '', stderr: '' };
   const exited = once(child, 'close').then(([code, signal]): ServiceExit => ({ code, signal, ...output }));
   const url = await listening(child, { output, exited, startTimeoutMs });
-  const secret = (name: string): string => readFileSync(join(dataDir, name), 'utf8').trim();
-  const platformKey = secret('platform-key');
+  const secret = (name: string): string => readFileSync(name, 'utf8').trim();
+  const platformKey = secret(join(tenantUsersDir(dataDir), 'platform-key'));
   const end = (signal: NodeJS.Signals): Promise<ServiceExit> => {
+    // What it started does not get to notice that it is gone.
+    if (signal === 'SIGKILL') for (const pid of childrenOf(child)) process.kill(pid, signal);
     child.kill(signal);
     return exited;
   };
@@ -118,13 +131,19 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     url,
     dataDir,
     platformKey,
-    rootKey: env.TENANTRY_ROOT_KEY ?? secret('root-key'),
+    rootKey: env.TENANTRY_ROOT_KEY ?? secret(join(dataDir, 'root-key')),
     exited,
     request: (method, path, request = {}) => send(`${url}${path}`, method, { key: platformKey, ...request }),
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
     logs: () => output.stdout + output.stderr,
   };
+}
+
+/** Of the supervisor of several processes; as Linux has it in /proc. */
+function childrenOf({ pid, exitCode }: ChildProcess): number[] {
+  if (!isSplit || pid === undefined || exitCode !== null) return [];
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 }
 
 /** The test's own Kafka, if it has one, under names that belong to the data dir alone. */
