@@ -36,6 +36,9 @@ describe('settings', () => {
     ['TENANTRY_PUBLIC_URL', 'ftp://tenantry.example.com'],
     ['TENANTRY_PUBLIC_URL', 'https://user:secret@tenantry.example.com'],
     ['TENANTRY_PROVIDER_TIMEOUT_MS', '99'],
+    ['TENANTRY_TENANT_USERS_URL', 'tenant-users:3000'],
+    ['TENANTRY_SERVICE_URLS', 'http://keys:3000,budgets:3000'],
+    ['TENANTRY_LOG_NUMBER', '8'],
     ['TENANTRY_MASTER_KEY', 'c2hvcnQ='],
     ['TENANTRY_ROOT_KEY', 'secret'],
     ['TENANTRY_ROOT_KEY', createApiKey('plat')],
@@ -65,6 +68,15 @@ describe('settings', () => {
       publicUrl: 'https://tenantry.example.com',
       providerTimeoutMs: 5_000,
     });
+  });
+
+  it('given where the other services are, takes them without the slashes at their ends', () => {
+    const env = { TENANTRY_SERVICE_URLS: 'http://keys:3000/, http://budgets:3000', TENANTRY_LOG_NUMBER: '0' };
+    expect(load(env)).toMatchObject({
+      serviceUrls: ['http://keys:3000', 'http://budgets:3000'],
+      logNumber: 0,
+    });
+    expect(load({})).toMatchObject({ serviceUrls: [], logNumber: undefined, tenantUsersUrl: undefined });
   });
 
   it.each(['esdb://localhost:2113?tls=false', 'kurrentdb+discover://user:pass@cluster.example:2113'])(

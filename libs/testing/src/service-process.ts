@@ -141,8 +141,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
 }
 
 /** Of the supervisor of several processes; as Linux has it in /proc. */
-function childrenOf({ pid, exitCode }: ChildProcess): number[] {
-  if (!isSplit || pid === undefined || exitCode !== null) return [];
+function childrenOf({ pid, exitCode, signalCode }: ChildProcess): number[] {
+  if (!isSplit || pid === undefined || exitCode !== null || signalCode !== null) return [];
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 }
 

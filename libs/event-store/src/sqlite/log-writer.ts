@@ -47,6 +47,8 @@ export class LogWriter {
   private constructor(
     private readonly worker: Worker,
     readonly head: number,
+    /** From one position to the next. */
+    private readonly step: number,
     private readonly onCommit: (events: RecordedEvent[], bytes: number) => void,
   ) {
     worker.on('message', (reply: WriterReply) => {
@@ -75,7 +77,7 @@ export class LogWriter {
         if (reply.kind === 'opened') resolve(reply.head);
       });
     });
-    return new LogWriter(worker, head, onCommit);
+    return new LogWriter(worker, head, workerData.positions?.divisor ?? 1, onCommit);
   }
 
   /** Resolves after the commit. Rejects with `unavailable` when the queue is full or the log has stopped. */
@@ -158,7 +160,10 @@ export class LogWriter {
     this.underWay = [];
     const written = outcomes.map((outcome, index): Written => {
       const request = batch[index]?.request;
-      return { outcome, events: request && outcome.kind === 'stored' ? storedEvents(request, outcome) : [] };
+      return {
+        outcome,
+        events: request && outcome.kind === 'stored' ? this.storedEvents(request, outcome) : [],
+      };
     });
     const bytes = batch.reduce((sum, append) => sum + append.bytes, 0);
     this.onCommit(
@@ -172,21 +177,18 @@ export class LogWriter {
     if (this.pending === 0) this.whenDrained?.();
   }
 
+  private storedEvents(
+    { stream, rows }: AppendRequest,
+    last: { revision: number; position: number },
+  ): RecordedEvent[] {
+    return rows.map((row, index) => {
+      const toLast = rows.length - 1 - index;
+      const position = last.position - toLast * this.step;
+      return recordedEvent(row, { stream, revision: last.revision - toLast, position });
+    });
+  }
+
   private post(message: WriterRequest): void {
     this.worker.postMessage(message);
   }
-}
-
-function storedEvents(
-  { stream, rows }: AppendRequest,
-  last: { revision: number; position: number },
-): RecordedEvent[] {
-  return rows.map((row, index) => {
-    const toLast = rows.length - 1 - index;
-    return recordedEvent(row, {
-      stream,
-      revision: last.revision - toLast,
-      position: last.position - toLast,
-    });
-  });
 }

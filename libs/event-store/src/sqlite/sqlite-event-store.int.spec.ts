@@ -16,14 +16,14 @@ import { SqliteEventStore } from './sqlite-event-store.js';
 const makeFolder = (): string => mkdtempSync(join(tmpdir(), 'tenantry-log-'));
 const removeFolder = (folder: string): void => rmSync(folder, { recursive: true });
 
-describeEventStore('SQLite', async () => {
+const harnessOf = (options: { logNumber?: number }) => async () => {
   const folder = makeFolder();
   const file = join(folder, 'log.sqlite');
   const harness = {
-    store: await SqliteEventStore.open(file),
+    store: await SqliteEventStore.open(file, options),
     reopen: async () => {
       await harness.store.close();
-      harness.store = await SqliteEventStore.open(file);
+      harness.store = await SqliteEventStore.open(file, options);
       return harness.store;
     },
     dispose: async () => {
@@ -32,6 +32,11 @@ describeEventStore('SQLite', async () => {
     },
   };
   return harness;
+};
+
+describeEventStore('SQLite', harnessOf({}));
+describeEventStore('SQLite, one log of several', harnessOf({ logNumber: 3 }), {
+  'gap-free positions': 'those between are for the other logs',
 });
 
 const reasonOf = (promise: Promise<unknown>): Promise<unknown> =>
