@@ -44,7 +44,8 @@ async function send(method, url, body, key) {
   return response;
 }
 
-async function start({ name, folder, args, env, isReady }) {
+/** Resolves when it is ready. */
+export async function start({ name, folder, args, env, isReady, timeoutMs = START_TIMEOUT_MS }) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const logFile = join(folder, `${name}.log`);
@@ -62,7 +63,7 @@ async function start({ name, folder, args, env, isReady }) {
     await exited;
     clearTimeout(late);
   };
-  const deadline = Date.now() + START_TIMEOUT_MS;
+  const deadline = Date.now() + timeoutMs;
   while (!(await isReady(url).catch(() => false))) {
     if (child.exitCode !== null || Date.now() > deadline) {
       await stop();
