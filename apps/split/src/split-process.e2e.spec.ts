@@ -115,3 +115,25 @@ describe('the process of start:split', () => {
     expect(await first.ended).toMatchObject({ code: 0 });
   });
 });
+
+describe('a service with a channel to who started it', () => {
+  it.each([
+    ['loads', () => true],
+    ['waits for brokers', () => existsSync(join(dataDir, 'log.db.lock'))],
+  ])('given that one goes while it %s, then it ends', async (_, isTime) => {
+    const child = spawn(process.execPath, ['dist/apps/keys/src/main.js'], {
+      env: {
+        PATH: process.env.PATH,
+        PORT: '0',
+        KAFKA_BROKERS: 'localhost:1',
+        TENANTRY_DATA_DIR: dataDir,
+        TENANTRY_TENANT_USERS_URL: 'http://localhost:1',
+      },
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
+    const ended = once(child, 'exit');
+    while (!isTime() && child.exitCode === null) await sleep(20);
+    child.disconnect();
+    expect(await ended).toEqual([1, null]);
+  });
+});

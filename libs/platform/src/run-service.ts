@@ -26,6 +26,10 @@ async function serve({ name, modules, consumers, follows = false, prepare }: Ser
   const settings = loadSettings(process.env);
   requireNeighbours(settings, follows);
   const module = class {};
+  // Whoever supervises it may go while it waits for what it stands on; from then on, closeOnSignal sees to that.
+  const orphaned = () => process.exit(1);
+  process.once('disconnect', orphaned);
+  if (process.connected === false) orphaned();
   const app = await createApp(
     { module, imports: [PlatformModule.forRoot(settings), ...modules] },
     consumers,
@@ -33,6 +37,7 @@ async function serve({ name, modules, consumers, follows = false, prepare }: Ser
       document: wholeDocument,
     },
   );
+  process.off('disconnect', orphaned);
   const closed = closeOnSignal(app);
   await startFollowing(app);
   const greeting = await prepare?.(app);
