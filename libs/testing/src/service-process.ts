@@ -74,13 +74,16 @@ export class ServiceNotStarted extends Error {
   }
 }
 
+/** The four services, each in a process of its own. */
+export const SPLIT = 'dist/apps/split/src/main.js';
 /** All in one, unless the tests are to run against the four services in processes of their own. */
 export const isSplit = process.env.TENANTRY_TEST_DEPLOYMENT === 'split';
-const PROGRAM = `dist/apps/${isSplit ? 'split' : 'all-in-one'}/src/main.js`;
+const PROGRAM = isSplit ? SPLIT : 'dist/apps/all-in-one/src/main.js';
 
 /** The part of a data dir that the tenant-users service has. */
-export const tenantUsersDir = (dataDir: string): string =>
-  isSplit ? join(dataDir, 'tenant-users') : dataDir;
+export const tenantUsersDir = (dataDir: string, program = PROGRAM): string =>
+  program === SPLIT ? join(dataDir, 'tenant-users') : dataDir;
+
 const LISTENS = /^Tenantry listens on (http:\S+)\n/m;
 
 /**
@@ -101,7 +104,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     dataDir = freshDataDir(),
     env = {},
     program = PROGRAM,
-    startTimeoutMs = isSplit ? 90_000 : 30_000,
+    startTimeoutMs = program === SPLIT ? 90_000 : 30_000,
   } = options;
   if (!existsSync(program)) throw new Error(`${program} is missing: run npm run build first`);
   const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', program], {
@@ -120,7 +123,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const exited = once(child, 'close').then(([code, signal]): ServiceExit => ({ code, signal, ...output }));
   const url = await listening(child, { output, exited, startTimeoutMs });
   const secret = (name: string): string => readFileSync(name, 'utf8').trim();
-  const platformKey = secret(join(tenantUsersDir(dataDir), 'platform-key'));
+  const platformKey = secret(join(tenantUsersDir(dataDir, program), 'platform-key'));
   const end = (signal: NodeJS.Signals): Promise<ServiceExit> => {
     // What it started does not get to notice that it is gone.
     if (signal === 'SIGKILL') for (const pid of childrenOf(child)) process.kill(pid, signal);
@@ -142,7 +145,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
 
 /** Of the supervisor of several processes; as Linux has it in /proc. */
 function childrenOf({ pid, exitCode, signalCode }: ChildProcess): number[] {
-  if (!isSplit || pid === undefined || exitCode !== null || signalCode !== null) return [];
+  if (pid === undefined || exitCode !== null || signalCode !== null) return [];
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 }
 
