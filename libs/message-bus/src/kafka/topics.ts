@@ -1,4 +1,5 @@
 import { TOPICS } from '#contracts';
+import { refusalOf } from './bus-refusal.js';
 import type { KafkaConnection } from './kafka-connection.js';
 import type { KafkaSettings } from './kafka-options.js';
 
@@ -29,11 +30,17 @@ export class Topics {
 
   private async make(topics: readonly string[]): Promise<void> {
     await this.connection.administer(async (admin) => {
+      // Those that this user may not see are left out.
       const there = new Set(await admin.listTopics());
       const missing = topics.filter((topic) => !there.has(this.connection.topicName(topic)));
       if (missing.length === 0) return;
-      // A topic that another process made in the meantime is no error.
-      await admin.createTopics({ topics: missing.map((topic) => this.describe(topic)) });
+      try {
+        // A topic that another process made in the meantime is no error.
+        await admin.createTopics({ topics: missing.map((topic) => this.describe(topic)) });
+      } catch (error) {
+        const topic = `see or create ${this.connection.topicsNamed(missing)}`;
+        throw refusalOf(error, { topic, group: topic }) ?? error;
+      }
     });
     for (const topic of topics) this.known.add(topic);
   }
