@@ -1,12 +1,16 @@
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { copyFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { TOPICS } from '#contracts';
 import { newId } from '#kernel';
 import type { Service } from '#testing';
 import { onKafka } from '../../libs/testing/src/back-ends/on-back-end.js';
 import { readTopic } from '../e2e/kafka-topics.js';
+import { databaseUrl } from '../e2e/read-database.js';
 import {
   completedDeletion,
+  eventStoreSettings,
   eventually,
   expectStatus,
   inParallel,
@@ -28,6 +32,8 @@ import {
 } from './cascade-world.js';
 
 const HISTORIES = Number(process.env.TENANTRY_TEST_HISTORIES ?? 2);
+/** Two where the log and the read models can be shared: EVENT_STORE_URL and DATABASE_URL name both. */
+const PROCESSES = process.env.EVENT_STORE_URL && process.env.DATABASE_URL ? 2 : 1;
 const HISTORY_TIMEOUT_MS = 120_000;
 const MAX_KILL_DELAY_MS = 30;
 const CAUGHT_UP_WITHIN_MS = 60_000;
@@ -57,37 +63,51 @@ const of = (kind: 'delete' | 'repeat') => fc.nat().map((order): Step => ({ kind,
 const kill = fc
   .record({ order: fc.nat(), delayMs: fc.integer({ min: 0, max: MAX_KILL_DELAY_MS }) })
   .map((given): Step => ({ kind: 'kill', ...given }));
-const join = fc
+const rebalance = fc
   .record({ order: fc.nat(), holdMs: fc.integer({ min: 0, max: 1_500 }), dies: fc.boolean() })
   .map((joined): Step => ({ kind: 'join', ...joined }));
 const calm = fc.array(fc.oneof(creation, of('delete'), of('repeat')), { minLength: 1, maxLength: 4 });
 
 /** Each history has a kill and a rebalance in it, in either order. */
 const history = fc
-  .tuple(creation, calm, calm, calm, fc.shuffledSubarray([kill, join], { minLength: 2 }))
-  .chain(([first, before, between, after, [one = kill, other = join]]) =>
+  .tuple(creation, calm, calm, calm, fc.shuffledSubarray([kill, rebalance], { minLength: 2 }))
+  .chain(([first, before, between, after, [one = kill, other = rebalance]]) =>
     fc.tuple(one, other).map(([early, late]) => [first, ...before, early, ...between, late, ...after]),
   );
+
+/** What makes a further process a replica of the one with the first data dir. */
+function shared([first = '', ...others]: readonly string[]): Record<string, string> {
+  const secret = (name: string) => readFileSync(join(first, name), 'utf8').trim();
+  for (const dir of others) copyFileSync(join(first, 'platform-key'), join(dir, 'platform-key'));
+  return {
+    ...eventStoreSettings(first),
+    DATABASE_URL: databaseUrl(first) ?? '',
+    TENANTRY_MASTER_KEY: secret('master-key'),
+    TENANTRY_ROOT_KEY: secret('root-key'),
+  };
+}
 
 await onKafka(({ setting, origin }) => {
   const seed = randomSeed();
   const prefix = `${newId()}.`;
-  const dataDir = temporaryDataDir();
-  let service: Service | undefined;
+  const dataDirs = Array.from({ length: PROCESSES }, temporaryDataDir);
+  const services: Service[] = [];
   let meddler: Meddler;
 
-  async function open(): Promise<Service> {
+  async function open(index: number): Promise<Service> {
     const env = {
       KAFKA_BROKERS: setting,
       KAFKA_TOPIC_PREFIX: prefix,
       KAFKA_TOPIC_PARTITIONS: String(PARTITIONS),
+      ...(index > 0 && shared(dataDirs)),
     };
-    service = await start({ dataDir, env, startTimeoutMs: 60_000 });
+    const service = await start({ dataDir: dataDirs[index] ?? '', env, startTimeoutMs: 60_000 });
+    services[index] = service;
     return service;
   }
 
-  async function firstStart(): Promise<Service> {
-    const opened = await open();
+  async function firstStart(): Promise<void> {
+    const opened = await open(0);
     const { body } = await opened.request<{ data: Platform[] }>('GET', '/v1/platforms', {
       key: opened.rootKey,
     });
@@ -95,39 +115,43 @@ await onKafka(({ setting, origin }) => {
     const settings = { default_budget_usd: '5.00' };
     expectStatus(await opened.request('PATCH', `/v1/platforms/${platformId}`, { body: { settings } }), 200);
     meddler = new Meddler(setting, prefix, platformId);
-    return opened;
+    for (let index = 1; index < PROCESSES; index++) await open(index);
   }
 
+  const running = (index = 0): Service => {
+    const service = services[index % PROCESSES];
+    if (!service) throw new Error('nothing was started');
+    return service;
+  };
+
   async function run(step: Step, people: Person[]): Promise<void> {
-    const running = service ?? (await firstStart());
+    if (services.length === 0) await firstStart();
     switch (step.kind) {
       case 'create':
-        people.push(...(await inParallel(step.people, 4, (given) => create(running, given))));
+        people.push(...(await inParallel(step.people, 4, (given) => create(running(people.length), given))));
         return;
       case 'delete':
-        return deleteSome(running, people, step.order);
+        return deleteSome(running(step.order), people, step.order);
       case 'repeat':
         return meddler.repeat(people, step.order);
       case 'join':
-        return meddler.join(step.holdMs, step.dies, () => deleteSome(running, people, step.order));
+        return meddler.join(step.holdMs, step.dies, () =>
+          deleteSome(running(step.order), people, step.order),
+        );
       case 'kill':
-        return killAndMeddle(running, people, step);
+        return killAndMeddle(step, people);
     }
   }
 
-  async function killAndMeddle(
-    running: Service,
-    people: Person[],
-    step: { order: number; delayMs: number },
-  ): Promise<void> {
-    const unanswered = await killWhileDeleting(running, people, step);
+  async function killAndMeddle(step: { order: number; delayMs: number }, people: Person[]): Promise<void> {
+    const unanswered = await killWhileDeleting(running(step.order), people, step);
     await meddler.repeat(people, step.order);
-    await identify(await open(), unanswered);
+    await identify(await open(step.order % PROCESSES), unanswered);
   }
 
   /** Everything that was sent has been handled. */
-  async function untilSettled(running: Service): Promise<void> {
-    const ask = () => running.request<Health>('GET', '/health/ready', { key: null });
+  async function untilSettled(): Promise<void> {
+    const ask = () => running().request<Health>('GET', '/health/ready', { key: null });
     const isSettled = ({ status, body }: Awaited<ReturnType<typeof ask>>) =>
       status === 200 && [...body.consumers, ...body.projections].every(({ lag }) => lag === 0);
     const last = await eventually(ask, isSettled, CAUGHT_UP_WITHIN_MS);
@@ -135,8 +159,6 @@ await onKafka(({ setting, origin }) => {
   }
 
   describe(`users deleted while messages come twice, in any order, and consumers come and go, over ${origin}`, () => {
-    afterAll(() => service?.kill());
-
     it(
       `then all deletions complete, and the end is the model's (seed ${seed}, ${HISTORIES} histories)`,
       async () => {
@@ -145,9 +167,8 @@ await onKafka(({ setting, origin }) => {
           fc.asyncProperty(history, async (steps) => {
             const people: Person[] = [];
             for (const step of steps) await run(step, people);
-            if (!service) throw new Error('nothing was run');
-            await untilSettled(service);
-            for (const person of people) await expectAsInModel(service, person);
+            await untilSettled();
+            for (const person of people) await expectAsInModel(running(), person);
             everybody.push(...people);
           }),
           { seed, numRuns: HISTORIES, endOnFailure: true },
@@ -156,7 +177,7 @@ await onKafka(({ setting, origin }) => {
         expect(letters.map(({ headers }) => [headers.origin_group, headers.error_code])).toEqual([]);
         const deletions = everybody.filter(({ deleted }) => deleted).length;
         process.stderr.write(
-          `cascade over Kafka: ${HISTORIES} histories, ${everybody.length} users, ${deletions} deleted, ` +
+          `cascade over Kafka in ${PROCESSES} process(es): ${HISTORIES} histories, ${everybody.length} users, ${deletions} deleted, ` +
             `${meddler.repeated} messages repeated, ${meddler.taken} partitions taken by strangers (seed ${seed})\n`,
         );
         const living = everybody.length - deletions;
