@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Admin } from 'kafkajs';
 import { TOPICS } from '#contracts';
 import { refusalOf } from './bus-refusal.js';
 import type { KafkaConnection } from './kafka-connection.js';
 import type { KafkaSettings } from './kafka-options.js';
 
+const SERVED_WITHIN_MS = 3_000;
+const SERVED_INTERVAL_MS = 50;
 const DEAD_LETTER_RETENTION_MS = 90 * 24 * 60 * 60 * 1_000;
 
 /** Makes the topics that are not there yet; those that are stay as they are. */
@@ -37,6 +41,7 @@ export class Topics {
       try {
         // A topic that another process made in the meantime is no error.
         await admin.createTopics({ topics: missing.map((topic) => this.describe(topic)) });
+        for (const topic of missing) await untilServed(admin, this.connection.topicName(topic));
       } catch (error) {
         const topic = `see or create ${this.connection.topicsNamed(missing)}`;
         throw refusalOf(error, { topic, group: topic }) ?? error;
@@ -58,5 +63,17 @@ export class Topics {
         { name: 'retention.ms', value: String(keptMs) },
       ],
     };
+  }
+}
+
+/** A topic is made before its leaders serve it, and kafkajs does not always wait: what is sent to it then fails. */
+async function untilServed(admin: Admin, name: string): Promise<void> {
+  for (const deadline = Date.now() + SERVED_WITHIN_MS; ; await sleep(SERVED_INTERVAL_MS)) {
+    try {
+      await admin.fetchTopicOffsets(name);
+      return;
+    } catch (error) {
+      if (refusalOf(error) || Date.now() > deadline) throw error;
+    }
   }
 }
