@@ -103,7 +103,8 @@ await onOwnKafka({ secured: true }, ({ brokers, security }) => {
   /** Topics that an operator made, and a user with some rights to them. */
   async function prepare(prefix: string, rights: readonly Right[]): Promise<Record<string, string>> {
     const topics = Object.values(TOPICS).map((name) => ({ topic: prefix + name, numPartitions: 2 }));
-    await admin.createTopics({ topics });
+    await admin.createTopics({ topics, waitForLeaders: false });
+    for (const { topic } of topics) await eventually(() => isServed(topic), Boolean);
     await grant(prefix, rights);
     return {
       KAFKA_BROKERS: brokers.join(),
@@ -113,6 +114,12 @@ await onOwnKafka({ secured: true }, ({ brokers, security }) => {
       KAFKA_TOPIC_PREFIX: prefix,
     };
   }
+
+  const isServed = (topic: string) =>
+    offsetsOf(topic).then(
+      () => true,
+      () => false,
+    );
 
   const offsetsOf = async (topic: string): Promise<number> =>
     (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0);

@@ -40,7 +40,8 @@ export class Topics {
       if (missing.length === 0) return;
       try {
         // A topic that another process made in the meantime is no error.
-        await admin.createTopics({ topics: missing.map((topic) => this.describe(topic)) });
+        const made = missing.map((topic) => this.describe(topic));
+        await admin.createTopics({ topics: made, waitForLeaders: false });
         for (const topic of missing) await untilServed(admin, this.connection.topicName(topic));
       } catch (error) {
         const topic = `see or create ${this.connection.topicsNamed(missing)}`;
@@ -66,7 +67,7 @@ export class Topics {
   }
 }
 
-/** A topic is made before its leaders serve it, and kafkajs does not always wait: what is sent to it then fails. */
+/** A topic is made before its leaders serve it, and kafkajs's own wait fails where the brokers are slow. */
 async function untilServed(admin: Admin, name: string): Promise<void> {
   for (const deadline = Date.now() + SERVED_WITHIN_MS; ; await sleep(SERVED_INTERVAL_MS)) {
     try {
