@@ -130,7 +130,8 @@ async function openBus(settings: Settings, clock: Clock, logger: AppLogger): Pro
   const { kafka } = settings;
   if (!kafka) return EmbeddedBus.open(file(settings, 'bus.db'), { clock, logger });
   try {
-    return await KafkaBus.open({ ...kafka, clock, logger });
+    const onRefused = (refusal: BusRefusal) => logger.error({}, refusedSetting(refusal, kafka).message);
+    return await KafkaBus.open({ ...kafka, clock, logger, onRefused });
   } catch (error) {
     throw error instanceof BusRefusal ? refusedSetting(error, kafka) : error;
   }

@@ -48,4 +48,5 @@ export {
   type ServiceOptions,
   startService,
 } from './service-process.js';
+export { SeverableNetwork } from './severable-network.js';
 export { describeSubjectKeyStore, type SubjectKeyStoreHarness } from './subject-key-store-contract.js';

@@ -13,32 +13,50 @@ export class BusRefusal extends Error {
   }
 }
 
-const MESSAGES: Record<RefusedPart, string> = {
+/** What was being done, as it follows on "this user may not", by what the right to it is missing on. */
+export interface Undertaking {
+  topic: string;
+  group: string;
+}
+
+const USE_ALL = 'create or use the topics and groups';
+
+const MESSAGES: Record<Exclude<RefusedPart, 'rights'>, string> = {
   host: 'names a host that does not exist',
   tls: 'the certificate of the brokers is not trusted, or they do not speak TLS',
   login: 'the brokers refuse this user, password or mechanism',
-  rights: 'this user may not create or use the topics and groups',
 };
 
 const TLS_CODES = /^(EPROTO$|ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
 
 /** The refusal that an error of the client tells of; undefined where the brokers are only down. */
-export function refusalOf(error: unknown): BusRefusal | undefined {
+export function refusalOf(
+  error: unknown,
+  doing: Undertaking = { topic: USE_ALL, group: USE_ALL },
+): BusRefusal | undefined {
   for (const found of errorsIn(error)) {
     if (found instanceof BusRefusal) return found;
     const part = partRefused(found);
-    if (part) return new BusRefusal(part, MESSAGES[part], { cause: error });
+    if (!part) continue;
+    const message = part === 'rights' ? `this user may not ${undertaken(found, doing)}` : MESSAGES[part];
+    return new BusRefusal(part, message, { cause: error });
   }
   return undefined;
 }
 
+const undertaken = (error: Error, { topic, group }: Undertaking): string =>
+  typeOf(error).startsWith('GROUP_') ? group : topic;
+
+const typeOf = (error: Error): string => String((error as { type?: unknown }).type);
+
 function partRefused(error: Error): RefusedPart | undefined {
-  const { code, type } = error as { code?: unknown; type?: unknown };
+  const { code } = error as { code?: unknown };
+  const type = typeOf(error);
   if (code === 'ENOTFOUND') return 'host';
   if (TLS_CODES.test(String(code))) return 'tls';
   if (error.name === 'KafkaJSSASLAuthenticationError') return 'login';
-  if (/SASL_(MECHANISM|AUTHENTICATION_FAILED)/.test(String(type))) return 'login';
-  return /AUTHORIZATION_FAILED$/.test(String(type)) ? 'rights' : undefined;
+  if (/SASL_(MECHANISM|AUTHENTICATION_FAILED)/.test(type)) return 'login';
+  return /AUTHORIZATION_FAILED$/.test(type) ? 'rights' : undefined;
 }
 
 /** The error and those that it wraps, in the several ways that kafkajs wraps them. */

@@ -1,7 +1,12 @@
-import { connect, type Socket } from 'node:net';
-import { type ISocketFactory, Kafka, logLevel } from 'kafkajs';
+import { Kafka, logLevel } from 'kafkajs';
 import { newId } from '#kernel';
-import { describeMessageBus, kafkaTestOptions, type MessageBusHarness, onKafka } from '#testing';
+import {
+  describeMessageBus,
+  kafkaTestOptions,
+  type MessageBusHarness,
+  onKafka,
+  SeverableNetwork,
+} from '#testing';
 import { KafkaBus } from './kafka-bus.js';
 
 await onKafka(({ setting, origin }) => {
@@ -42,24 +47,6 @@ await onKafka(({ setting, origin }) => {
   // Each history joins and leaves groups many times, which takes seconds.
   describeMessageBus(origin, kafka, { histories: 3 });
 });
-
-/** Connections that can all be cut at one moment, as when a process is killed. */
-class SeverableNetwork {
-  private readonly sockets = new Set<Socket>();
-  private severed = false;
-
-  readonly open: ISocketFactory = ({ host, port, onConnect }) => {
-    const socket = connect({ host, port }, onConnect);
-    this.sockets.add(socket);
-    if (this.severed) socket.destroy(new Error('severed'));
-    return socket;
-  };
-
-  sever(): void {
-    this.severed = true;
-    for (const socket of this.sockets) socket.destroy(new Error('severed'));
-  }
-}
 
 async function copyGroups(brokers: string, before: string, after: string): Promise<void> {
   const admin = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING }).admin();

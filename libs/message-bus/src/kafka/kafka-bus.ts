@@ -8,6 +8,7 @@ import { toRecord } from './cloud-event.js';
 import { KafkaConnection } from './kafka-connection.js';
 import type { KafkaBusOptions } from './kafka-options.js';
 import { KafkaServer, type KafkaServerParts } from './kafka-server.js';
+import { Refusals } from './refusals.js';
 import { Sender } from './sender.js';
 import { Topics } from './topics.js';
 import { within } from './within.js';
@@ -26,11 +27,22 @@ export class KafkaBus implements MessageBus {
     const { clock = systemClock, logger = new Logger('MessageBus'), retry = DEFAULT_RETRY_POLICY } = options;
     const connection = new KafkaConnection(options);
     const topics = new Topics(connection, options);
-    const sender = new Sender(connection, topics);
-    const bus = new KafkaBus({ connection, topics, sender, settings: options, clock, logger, retry });
+    const refusals = new Refusals(options.onRefused ?? (({ message }) => logger.error({ message })));
+    const sender = new Sender(connection, topics, refusals);
+    const bus = new KafkaBus({
+      connection,
+      topics,
+      sender,
+      refusals,
+      settings: options,
+      clock,
+      logger,
+      retry,
+    });
+    const all = Object.values(TOPICS);
     try {
-      await within(START_WITHIN_MS, topics.ensure(Object.values(TOPICS)));
-      await within(START_WITHIN_MS, sender.connect());
+      await within(START_WITHIN_MS, topics.ensure(all));
+      await within(START_WITHIN_MS, sender.demandRights(all));
     } catch (error) {
       const refusal = refusalOf(error);
       if (refusal) {
@@ -66,6 +78,7 @@ export class KafkaBus implements MessageBus {
     } catch (cause) {
       throw unavailable('the message bus does not answer', { cause });
     }
+    this.parts.refusals.throwIfAny();
   }
 
   async close(): Promise<void> {

@@ -33,6 +33,10 @@ export class KafkaConnection {
 
   topicName = (topic: string): string => this.prefix + topic;
 
+  /** For people: `the topics a, b`. */
+  topicsNamed = (topics: readonly string[]): string =>
+    `the ${topics.length === 1 ? 'topic' : 'topics'} ${topics.map(this.topicName).join(', ')}`;
+
   groupName = (group: string): string => this.groupPrefix + group;
 
   /** Throws what kafkajs throws, after one try. */

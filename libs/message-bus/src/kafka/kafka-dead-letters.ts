@@ -5,6 +5,7 @@ import { refusalOf } from './bus-refusal.js';
 import { header, ORIGIN_HEADERS, REPLAY_GROUP_HEADER, toMessage, toRecord } from './cloud-event.js';
 import { KafkaConnection } from './kafka-connection.js';
 import type { KafkaSettings } from './kafka-options.js';
+import { Refusals } from './refusals.js';
 import { Sender } from './sender.js';
 import { Topics } from './topics.js';
 
@@ -35,7 +36,8 @@ export class KafkaDeadLetters {
     private readonly clock: Clock = systemClock,
   ) {
     this.connection = new KafkaConnection(settings);
-    this.sender = new Sender(this.connection, new Topics(this.connection, settings));
+    const topics = new Topics(this.connection, settings);
+    this.sender = new Sender(this.connection, topics, new Refusals(() => undefined));
   }
 
   /** All that the topic holds at the moment of the call, oldest first. */

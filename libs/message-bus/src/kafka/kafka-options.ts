@@ -2,6 +2,7 @@ import type { ISocketFactory } from 'kafkajs';
 import type { Clock } from '#kernel';
 import type { BusLogger } from '../bus-logger.js';
 import type { RetryPolicy } from '../retry-policy.js';
+import type { BusRefusal } from './bus-refusal.js';
 
 export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 
@@ -27,6 +28,8 @@ export interface KafkaBusOptions extends KafkaSettings {
   clock?: Clock;
   logger?: BusLogger;
   retry?: RetryPolicy;
+  /** Told what the brokers refuse after the start, once each time it begins. */
+  onRefused?: (refusal: BusRefusal) => void;
   /** Stands before the names of groups in place of `prefix`. */
   groupPrefix?: string;
   /** After how long a consumer that has fallen silent loses its partitions. */

@@ -7,11 +7,12 @@ import { EventServer } from '../event-server.js';
 import type { BusServer, ConsumerOptions, ConsumerStatus } from '../message-bus.js';
 import { backOff, errorName } from '../retry-policy.js';
 import { handleBatch, type Origin } from './batch-handler.js';
-import { refusalOf } from './bus-refusal.js';
+import { BusRefusal, refusalOf } from './bus-refusal.js';
 import { ORIGIN_HEADERS, toRecord } from './cloud-event.js';
 import type { KafkaConnection } from './kafka-connection.js';
 import type { KafkaBusOptions, KafkaParts } from './kafka-options.js';
 import { Lag } from './lag.js';
+import type { Refusals } from './refusals.js';
 import type { Sender } from './sender.js';
 import type { Topics } from './topics.js';
 import { within } from './within.js';
@@ -20,6 +21,7 @@ export interface KafkaServerParts extends KafkaParts {
   connection: KafkaConnection;
   topics: Topics;
   sender: Sender;
+  refusals: Refusals;
   settings: KafkaBusOptions;
 }
 
@@ -28,6 +30,7 @@ const SESSION_TIMEOUT_MS = 6_000;
 const MAX_RESTART_DELAY_MS = 1_000;
 const MAX_WAIT_MS = 500;
 const PREPARE_WITHIN_MS = 3_000;
+const SUSPICIOUS_FAILURES = 5;
 
 /** One consumer group over Kafka as a Nest transport. */
 export class KafkaServer extends EventServer implements BusServer {
@@ -88,7 +91,7 @@ export class KafkaServer extends EventServer implements BusServer {
     try {
       await within(PREPARE_WITHIN_MS, this.lookUp());
     } catch (error) {
-      const refusal = refusalOf(error);
+      const refusal = this.refusalOf(error);
       if (refusal) throw refusal;
       this.report('the message bus is not there yet', error);
     }
@@ -112,6 +115,7 @@ export class KafkaServer extends EventServer implements BusServer {
       try {
         await this.consume(signal);
       } catch (error) {
+        this.parts.refusals.note(this.reading, this.refusalOf(error) ?? this.suspicionOf(error) ?? error);
         this.report('the consumer failed, starting it again', error);
         await backOff(++this.failures, restart, signal);
       }
@@ -131,8 +135,9 @@ export class KafkaServer extends EventServer implements BusServer {
     const crashed = Promise.withResolvers<never>();
     crashed.promise.catch(() => undefined);
     consumer.on('consumer.crash', ({ payload }) => crashed.reject(payload.error));
-    consumer.on('consumer.group_join', () => {
+    consumer.on('consumer.fetch', () => {
       this.failures = 0;
+      this.parts.refusals.note(this.reading);
     });
     try {
       await topics.ensure(this.options.topics);
@@ -165,6 +170,30 @@ export class KafkaServer extends EventServer implements BusServer {
           heartbeatIntervalMs: this.heartbeatIntervalMs,
         }),
     });
+  }
+
+  private get reading(): string {
+    return `read as ${this.options.group}`;
+  }
+
+  private refusalOf(error: unknown): BusRefusal | undefined {
+    const topic = `read ${this.parts.connection.topicsNamed(this.options.topics)}`;
+    return refusalOf(error, { topic, group: this.readingAsGroup });
+  }
+
+  /**
+   * kafkajs swallows the brokers' word that the right to a group is missing, and then says that it found no
+   * coordinator. That is so too while brokers start, but not for long.
+   */
+  private suspicionOf(error: unknown): BusRefusal | undefined {
+    const isSuspicious = error instanceof Error && error.name === 'KafkaJSGroupCoordinatorNotFound';
+    if (!isSuspicious || !this.parts.settings.sasl || this.failures < SUSPICIOUS_FAILURES) return undefined;
+    const message = `this user may not ${this.readingAsGroup}, or the brokers have no coordinator for it`;
+    return new BusRefusal('rights', message, { cause: error });
+  }
+
+  private get readingAsGroup(): string {
+    return `read as the group ${this.parts.connection.groupName(this.options.group)}`;
   }
 
   private get heartbeatIntervalMs(): number {

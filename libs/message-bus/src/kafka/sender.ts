@@ -1,7 +1,9 @@
 import { Partitioners, type Producer } from 'kafkajs';
 import { unavailable } from '#kernel';
+import { refusalOf } from './bus-refusal.js';
 import type { OutgoingRecord } from './cloud-event.js';
 import type { KafkaConnection } from './kafka-connection.js';
+import type { Refusals } from './refusals.js';
 import type { Topics } from './topics.js';
 
 interface Waiting {
@@ -12,6 +14,10 @@ interface Waiting {
 
 const MAX_RECORDS = 1_000;
 const ALL_IN_SYNC = -1;
+
+/** There is no such thing: brokers look at the right to write first, then refuse it and store nothing. */
+const NO_ACKS = 2;
+const PROBE = { key: '', value: null, headers: { ce_type: 'tenantry.probe.v1' } };
 
 /**
  * One loop that sends what waits, one request after the other, each once: what fails is published again as a whole by
@@ -27,6 +33,7 @@ export class Sender {
   constructor(
     private readonly connection: KafkaConnection,
     private readonly topics: Topics,
+    private readonly refusals: Refusals,
   ) {}
 
   /** Resolves when all copies in step have them; rejects with `unavailable`. */
@@ -60,6 +67,22 @@ export class Sender {
     return producer;
   }
 
+  /** Throws a BusRefusal that names the first topic which this user may not write to; nothing is stored. */
+  async demandRights(topics: readonly string[]): Promise<void> {
+    const producer = await this.connect();
+    for (const topic of topics) {
+      const name = this.connection.topicName(topic);
+      try {
+        await producer.send({ topic: name, acks: NO_ACKS, messages: [PROBE] });
+      } catch (error) {
+        const writing = `write to ${this.connection.topicsNamed([topic])}`;
+        const refusal = refusalOf(error, { topic: writing, group: writing });
+        // All else, as a topic without a leader, tells nothing of rights, and shows again when a message is sent.
+        if (refusal) throw refusal;
+      }
+    }
+  }
+
   /** Sends what waits first. */
   async close(): Promise<void> {
     this.closed = true;
@@ -73,10 +96,17 @@ export class Sender {
       const taken = this.take();
       try {
         await this.store(taken);
-        for (const { sent } of taken) sent.resolve();
-      } catch (cause) {
-        const error = unavailable('the message bus could not store it', { cause });
-        for (const { sent } of taken) sent.reject(error);
+        for (const { topic, sent } of taken) {
+          this.refusals.note(`write ${topic}`);
+          sent.resolve();
+        }
+      } catch (error) {
+        const cause = await this.explain(error, taken);
+        const failure = unavailable('the message bus could not store it', { cause });
+        for (const { topic, sent } of taken) {
+          this.refusals.note(`write ${topic}`, cause);
+          sent.reject(failure);
+        }
         this.topics.forget();
         await this.discardProducer();
       }
@@ -104,6 +134,17 @@ export class Sender {
         messages: parts.flatMap(({ records }) => records),
       })),
     });
+  }
+
+  /** The client does not say which of the topics was refused. */
+  private async explain(error: unknown, taken: readonly Waiting[]): Promise<unknown> {
+    if (refusalOf(error)?.part !== 'rights') return error;
+    const topics = [...new Set(taken.map(({ topic }) => topic))];
+    await this.discardProducer();
+    return this.demandRights(topics).then(
+      () => error,
+      (refusal: unknown) => refusal,
+    );
   }
 
   private async discardProducer(): Promise<void> {

@@ -42,7 +42,8 @@ export async function startKafka({
   const folder = await mkdtemp(join(tmpdir(), 'tenantry-kafka-'));
   const security = secured ? await makeSecurity(folder) : undefined;
   const ports = await freePorts(2 * count);
-  const clusterId = randomBytes(16).toString('base64url');
+  // A first byte of 0, as Kafka takes an id that begins with "-" for an option.
+  const clusterId = Buffer.concat([Buffer.of(0), randomBytes(15)]).toString('base64url');
   const files = await Promise.all(
     Array.from({ length: count }, async (_, index) => {
       const file = join(folder, `broker-${index}.properties`);

@@ -12,6 +12,8 @@ export interface KafkaSecurity {
   admin: { username: string; password: string };
   /** Logs in, and may do nothing. */
   guest: { username: string; password: string };
+  /** Logs in, and may do what a test gives it rights to. */
+  limited: { username: string; password: string };
 }
 
 export interface BrokerPlace {
@@ -37,6 +39,7 @@ export async function makeSecurity(folder: string): Promise<KafkaSecurity> {
     keyStore,
     admin: { username: 'admin', password: 'admin-for-tests' },
     guest: { username: 'guest', password: 'guest-for-tests' },
+    limited: { username: 'limited', password: 'limited-for-tests' },
   };
 }
 
@@ -81,11 +84,11 @@ export function brokerProperties({ index, count, ports, folder, security }: Brok
     .join('');
 }
 
-function securityProperties({ keyStore, admin, guest }: KafkaSecurity): Record<string, string> {
+function securityProperties({ keyStore, admin, guest, limited }: KafkaSecurity): Record<string, string> {
   const login = [
     'org.apache.kafka.common.security.plain.PlainLoginModule required',
     `username="${admin.username}" password="${admin.password}"`,
-    ...[admin, guest].map(({ username, password }) => `user_${username}="${password}"`),
+    ...[admin, guest, limited].map(({ username, password }) => `user_${username}="${password}"`),
   ].join(' ');
   return {
     'ssl.keystore.location': keyStore,
