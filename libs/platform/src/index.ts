@@ -49,6 +49,7 @@ export { IdempotentRequests } from './idempotency/idempotent-requests.js';
 export { readKafkaSettings, refusedSetting } from './kafka-settings.js';
 export { Cascade, type Close, type Closed } from './operations/cascade.js';
 export { type Holder, Holdings, type Removed } from './operations/holdings.js';
+export { LogAnswers } from './operations/log-answers.js';
 export { AppLogger } from './operations/logger.js';
 export { type CountsChanges, ProjectionCache } from './operations/projection-cache.js';
 export { type FollowedLog, ReadModels, type RelayedLog } from './operations/read-models.js';
