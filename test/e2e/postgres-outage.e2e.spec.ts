@@ -144,7 +144,8 @@ await onOwnPostgres((cluster) => {
           (await service.request('GET', '/health/ready', { key: null })).status === status;
         const early = await equippedUser(service, 'early');
         const models = [early];
-        const slowest = { ms: 0 };
+        let slowestMs = 0;
+        let isDown = false;
         let loading = true;
         const load = inParallel(numbers(LANES), LANES, async (lane) => {
           for (let round = 0; loading; round++) {
@@ -152,7 +153,7 @@ await onOwnPostgres((cluster) => {
             const model = await equippedUser(service, `lane ${lane} round ${round}`);
             models.push(model);
             await change(service, model, round);
-            slowest.ms = Math.max(slowest.ms, performance.now() - began);
+            if (isDown) slowestMs = Math.max(slowestMs, performance.now() - began);
             await sleep(200);
           }
         });
@@ -160,6 +161,7 @@ await onOwnPostgres((cluster) => {
         await sleep(2_000);
         expect(await verifyKey(service, early.keys[0] ?? '')).toMatchObject({ valid: true });
         await cluster.kill();
+        isDown = true;
         const before = models.length;
         await eventually(() => isReady(503), Boolean);
         await everyOtherCommand(service, early);
@@ -172,6 +174,7 @@ await onOwnPostgres((cluster) => {
         expect(await isReady(503)).toBe(true);
         const during = models.length - before;
         expect(during).toBeGreaterThan(LANES);
+        isDown = false;
         await cluster.restart();
         const returned = performance.now();
         await eventually(() => isReady(200), Boolean, 3 * CAUGHT_UP_WITHIN_MS);
@@ -180,7 +183,7 @@ await onOwnPostgres((cluster) => {
         if (await failed.then((outcome) => outcome instanceof Error)) throw await failed;
         process.stderr.write(
           `${during} users made and changed in ${OUTAGE_MS} ms without PostgreSQL, slowest round ` +
-            `${Math.round(slowest.ms)} ms; ready ${Math.round(caughtUp)} ms after its return\n`,
+            `${Math.round(slowestMs)} ms; ready ${Math.round(caughtUp)} ms after its return\n`,
         );
         await inParallel(models, 4, (model) => expectModel(service, model));
         const { body } = await service.request<Page<User>>('GET', '/v1/users?limit=1');
