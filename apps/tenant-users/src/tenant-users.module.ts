@@ -38,6 +38,7 @@ import { AccessProjection } from './read-models/access.projection.js';
 import { AccountKits } from './read-models/account-kits.js';
 import { DeletionPreviews } from './read-models/deletion-previews.js';
 import { Deletions, DeletionsProjection } from './read-models/deletions.js';
+import { KnownUsers } from './read-models/known-users.js';
 import { PlatformKeyRegistry } from './read-models/platform-keys.js';
 import { Platforms } from './read-models/platforms.js';
 import { TenantDeletions, TenantDeletionsProjection } from './read-models/tenant-deletions.js';
@@ -93,6 +94,7 @@ export const tenantUsersConsumer: ConsumerOptions = {
     UserFilters,
     UserLists,
     UserHistory,
+    KnownUsers,
     UserDirectoryProjection,
     Deletions,
     DeletionPreviews,
@@ -105,7 +107,7 @@ export const tenantUsersConsumer: ConsumerOptions = {
     UserDeletionProcess,
     Bootstrap,
     { provide: PlatformKeys, useExisting: Access },
-    { provide: UserDirectory, useExisting: Users },
+    { provide: UserDirectory, useExisting: KnownUsers },
     { provide: AccountKitDirectory, useExisting: AccountKits },
   ],
   exports: [Access, PlatformKeys, UserDirectory, AccountKitDirectory],

@@ -63,6 +63,12 @@ export const invalidInput = (field: string, message: string): TenantryError =>
 /** One wording for missing and foreign things alike, so that an answer tells nothing of other tenants. */
 export const notFound = (what: string): TenantryError => new TenantryError('not_found', `${what} not found`);
 
+/** The thing itself. Throws `not_found` where there is none. */
+export function found<Thing>(thing: Thing | undefined, what: string): Thing {
+  if (thing === undefined) throw notFound(what);
+  return thing;
+}
+
 export const illegalState = (detail: string, details: ErrorDetails = {}): TenantryError =>
   new TenantryError('illegal_state', detail, details);
 

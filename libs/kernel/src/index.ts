@@ -6,6 +6,7 @@ export {
   type ErrorDetails,
   type ErrorKind,
   type FieldError,
+  found,
   illegalState,
   invalidInput,
   isTenantryError,

@@ -54,6 +54,7 @@ export { readKafkaSettings, refusedSetting } from './kafka-settings.js';
 export { Cascade, type Close, type Closed } from './operations/cascade.js';
 export type { Holder, Removed } from './operations/holder.js';
 export { Holdings } from './operations/holdings.js';
+export { LogAnswers } from './operations/log-answers.js';
 export { AppLogger } from './operations/logger.js';
 export { type CountsChanges, ProjectionCache } from './operations/projection-cache.js';
 export { type FollowedLog, ReadModels, type RelayedLog } from './operations/read-models.js';

@@ -25,6 +25,7 @@ import { Cascade } from './operations/cascade.js';
 import { Consumers } from './operations/consumers.js';
 import { HealthController } from './operations/health.controller.js';
 import { Holdings } from './operations/holdings.js';
+import { LogAnswers } from './operations/log-answers.js';
 import { AppLogger } from './operations/logger.js';
 import { Metrics, MetricsController } from './operations/metrics.js';
 import { Parts } from './operations/parts.js';
@@ -167,6 +168,7 @@ function services(): Provider[] {
     Holdings,
     OtherServices,
     IdempotentRequests,
+    LogAnswers,
     ReadModels,
     Consumers,
     Parts,

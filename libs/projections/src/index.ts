@@ -18,5 +18,6 @@ export type {
 export { ProjectionRunner, type ProjectionRunnerOptions } from './projection-runner.js';
 export type { ReadDatabase } from './read-database.js';
 export { type PublicMessage, Relay, type RelayOptions } from './relay.js';
+export { replay } from './replay.js';
 export { type Replicas, type Role, singleProcess } from './replicas.js';
 export { SqliteReadDatabase } from './sqlite/sqlite-read-database.js';

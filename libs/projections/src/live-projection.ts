@@ -10,9 +10,7 @@ import type { AnyProjection, AnySchema, ProjectionFailure, ProjectionStatus } fr
 import { createTables, dropLeftovers, dropTables } from './projection-tables.js';
 import type { ReadDatabase } from './read-database.js';
 import type { Replicas, Role } from './replicas.js';
-
-/** One transaction holds up the event loop for a few milliseconds at most. */
-export const MAX_EVENTS_PER_TRANSACTION = 64;
+import { MAX_EVENTS_PER_TRANSACTION, TransactionSize } from './transaction-size.js';
 
 /** How often the position is saved while nothing passes the projection's filter. */
 const IDLE_SAVE_INTERVAL_MS = 1_000;
@@ -34,6 +32,7 @@ export class LiveProjection implements Role {
   readonly progress = new PositionTracker();
   readonly #parts: ProjectionParts;
   readonly #lock = new Lock();
+  readonly #size = new TransactionSize();
   #state: ProjectionStatus['state'] = 'stopped';
   #failure: ProjectionFailure | undefined;
   #subscription: Subscription | undefined;
@@ -101,6 +100,8 @@ export class LiveProjection implements Role {
     this.#leading = false;
     this.#followed = undefined;
     this.#state = 'starting';
+    // What was read before may be changed from here on without this process being told.
+    this.projection.changed?.();
     this.progress.halt();
     // A batch under way is part of the subscription; it is awaited before this process leads again.
     void this.#subscription?.close();
@@ -185,8 +186,13 @@ export class LiveProjection implements Role {
       if (!this.#leading) return;
       if (this.#uncertain) await this.#reload();
       const events = batch.events.filter((event) => event.position > this.progress.position);
-      if (events.length > 0) await this.#project(events, batch.position);
-      else await this.#pass(batch.position);
+      if (events.length === 0) await this.#pass(batch.position);
+      else {
+        const { position } = batch;
+        for (const slice of this.#size.slices({ events, position })) {
+          await this.#project(slice.events, slice.position);
+        }
+      }
     } catch (error) {
       this.#uncertain = true;
       this.#warn(error);
@@ -219,7 +225,9 @@ export class LiveProjection implements Role {
     await database.write<AnySchema & CheckpointSchema, void>(async (transaction) => {
       // First, so that of two processes one gives way before it applies anything.
       await checkpoints.move(transaction, this.projection.name, range);
-      for (const event of events) await this.projection.apply(transaction, event);
+      await this.#size.measure(events, async () => {
+        for (const event of events) await this.projection.apply(transaction, event);
+      });
     });
     this.#saved = position;
     this.#savedAtMs = clock.now().getTime();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Kysely } from 'kysely';
 import { type RecordedEvent, systemClock, unavailable } from '#kernel';
@@ -262,6 +263,24 @@ await describeOnReadDatabases('ProjectionRunner', ({ open }) => {
     expect(() => new ProjectionRunner({ store, database, clock: systemClock, logger, projections })).toThrow(
       'named accounts',
     );
+  });
+
+  it('given a projection that is slow, then the others and the writers do not wait for it', async () => {
+    const slow = new SampleProjection();
+    slow.beforeApply = () => sleep(20);
+    await fill(7);
+    for (let index = 7; index < 600; index += 1) {
+      await store.append(`account-${index}`, 'no_stream', [sampleEvent(index)]);
+    }
+    const runner = await start([slow, { ...sampleCopy(), name: 'copies' }], database);
+    expect(await runner.waitFor('copies', await store.head(), 60_000)).toBe(true);
+    const { position } = await appendSample(store, 'account-1', 1);
+    expect(await runner.waitFor('copies', position, 60_000)).toBe(true);
+    // In turn with it, batch by batch of equal sizes, the slow one would be as far.
+    const [behind] = await runner.statuses();
+    expect(behind).toMatchObject({ name: 'accounts', state: 'starting' });
+    expect(behind?.position).toBeGreaterThan(0n);
+    expect(behind?.position).toBeLessThan(200n);
   });
 
   it('given events of one append, when applied, then a reader sees all of them or none', async () => {

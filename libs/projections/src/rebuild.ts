@@ -3,11 +3,12 @@ import type { Batch, Subscription } from '#event-store';
 import { illegalState, type RecordedEvent } from '#kernel';
 import type { CheckpointSchema } from './checkpoints.js';
 import { describeError, errorName, isUnavailable } from './describe-error.js';
-import { type LiveProjection, MAX_EVENTS_PER_TRANSACTION, type ProjectionParts } from './live-projection.js';
+import type { LiveProjection, ProjectionParts } from './live-projection.js';
 import type { AnyProjection, AnySchema, RebuildStatus } from './projection.js';
 import { createTables, dropLeftovers, removeRetired, swapTables } from './projection-tables.js';
 import { countDifferences } from './table-comparison.js';
 import { RenameTablesPlugin, rebuildName } from './table-names.js';
+import { MAX_EVENTS_PER_TRANSACTION, TransactionSize } from './transaction-size.js';
 
 /**
  * Builds a projection's tables anew from the beginning of the log, beside the live ones, and swaps them in.
@@ -23,6 +24,7 @@ export class Rebuild {
   readonly #parts: ProjectionParts;
   readonly #verify: boolean;
   readonly #plugin: RenameTablesPlugin;
+  readonly #size = new TransactionSize();
   readonly #startedAtMs = performance.now();
   readonly #outcome = Promise.withResolvers<void>();
   #state: RebuildStatus['state'] = 'running';
@@ -109,7 +111,7 @@ export class Rebuild {
 
   async #onBatch(batch: Batch): Promise<void> {
     try {
-      if (!this.#finished) await this.#advance(batch);
+      for (const slice of this.#size.slices(batch)) if (!this.#finished) await this.#advance(slice);
     } catch (error) {
       if (isUnavailable(error)) throw error;
       this.abort(error);

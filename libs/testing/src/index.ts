@@ -12,6 +12,7 @@ export { given } from './given.js';
 export { InMemoryEventStore } from './in-memory-event-store.js';
 export { InterruptibleReadDatabase, type Interruption } from './interruptible-read-database.js';
 export { kafkaTestOptions } from './kafka-test-options.js';
+export { type LongHistory, ON_SQLITE_LOG, writeLongHistory } from './long-history.js';
 export { startConsumers, TEST_TYPE, testMessage, until } from './message-bus-app.js';
 export type { MessageBusFactory, MessageBusHarness } from './message-bus-bench.js';
 export { Record } from './message-bus-bench.js';

@@ -35,6 +35,7 @@ export interface Answer<Body> {
 /** The service, listening, in a process of its own. */
 export interface Service {
   readonly url: string;
+  readonly pid: number;
   readonly dataDir: string;
   readonly platformKey: string;
   readonly rootKey: string;
@@ -132,6 +133,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   };
   return {
     url,
+    pid: child.pid ?? 0,
     dataDir,
     platformKey,
     rootKey: env.TENANTRY_ROOT_KEY ?? secret(join(dataDir, 'root-key')),

@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
-import { AccountKitDirectory, READ_DATABASE } from '#platform';
+import { Aggregates } from '#event-store';
+import { AccountKitDirectory, LogAnswers, READ_DATABASE } from '#platform';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
-import type { RateLimit } from '../domain/rate-limits.js';
+import { type RateLimit, rateLimits } from '../domain/rate-limits.js';
 import type { RateLimitResource } from '../http/rate-limit.dto.js';
 import type { BudgetTables } from './tables.js';
 
@@ -34,17 +35,28 @@ export class RateLimits {
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly kits: AccountKitDirectory,
+    private readonly aggregates: Aggregates,
+    private readonly log: LogAnswers,
   ) {
     this.findOverride = findOverride(database);
   }
 
   async find(user: LimitedUser, name: string): Promise<RateLimit | undefined> {
     const { tenantId, userId } = user;
-    const [override] = await this.findOverride({ tenantId, userId, name });
+    const { override } = await this.log.lookUp(
+      async () => ({ override: (await this.findOverride({ tenantId, userId, name }))[0] }),
+      async () => ({ override: await this.recallOverride(user, name) }),
+    );
     if (override) return override;
     const ofKit = await this.ofKit(user);
     const rate = Object.hasOwn(ofKit, name) ? ofKit[name] : undefined;
     return rate && { limit: rate.limit, window_seconds: rate.windowSeconds };
+  }
+
+  private async recallOverride({ tenantId, userId }: OfUser, name: string): Promise<RateLimit | undefined> {
+    const { state } = await this.aggregates.refresh(rateLimits, userId);
+    if (state.lifecycle !== 'open' || state.tenant_id !== tenantId) return undefined;
+    return state.overrides.get(name);
   }
 
   /** By name. */

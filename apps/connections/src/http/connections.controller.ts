@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, Header, HttpCode, Post, Query, Res } fro
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type CommandContext, notFound } from '#kernel';
+import { type CommandContext, found } from '#kernel';
 import {
   ByUserId,
   CurrentAccess,
@@ -71,9 +71,14 @@ export class ConnectionsController {
       callbackUrl: this.publicUrl.callback,
     };
     const { id, connectUrl, position } = await this.commands.execute(new RequestConnection(wanted, context));
-    await this.position.settle(reply, position, CONNECTION_LIST);
+    const connection = await this.position.answer(
+      reply,
+      { position, projection: CONNECTION_LIST },
+      () => this.connections.get(owner, id),
+      () => this.connections.latest(owner, id),
+    );
     reply.header('location', `/v1/users/${userId}/connections/${id}`);
-    return { ...(await this.connection(owner, id)), connect_url: connectUrl };
+    return { ...found(connection, 'connection'), connect_url: connectUrl };
   }
 
   /** Newest first. */
@@ -98,7 +103,8 @@ export class ConnectionsController {
     @Query() _query: NoQuery,
     @CurrentAccess() access: PlatformAccess,
   ): Promise<ConnectionResource> {
-    return this.connection(await this.owner(access, userId), connectionId);
+    const owner = await this.owner(access, userId);
+    return found(await this.connections.get(owner, connectionId), 'connection');
   }
 
   /** What to send to the provider, refreshed where it is about to expire. */
@@ -134,7 +140,7 @@ export class ConnectionsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RemovedConnection> {
     const owner = await this.owner(access, userId);
-    const { provider } = await this.connection(owner, connectionId);
+    const { provider } = found(await this.connections.find(owner, connectionId), 'connection');
     const removal = new RemoveConnection({ ...owner, connectionId }, context);
     const { position, outcome, reason } = await this.commands.execute(removal);
     await this.position.settle(reply, position, CONNECTION_LIST);
@@ -146,11 +152,5 @@ export class ConnectionsController {
     const tenantId = access.tenant.id;
     await this.users.require(tenantId, userId);
     return { tenantId, userId };
-  }
-
-  private async connection(owner: ConnectionOwner, id: string): Promise<ConnectionResource> {
-    const found = await this.connections.get(owner, id);
-    if (!found) throw notFound('connection');
-    return found;
   }
 }

@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query, Res } from 
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type CommandContext, notFound } from '#kernel';
+import { type CommandContext, found } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
@@ -60,10 +60,13 @@ export class ProvidersController {
       : providerSettings(body);
     const provider = { platformId, name, ...wanted };
     const position = await this.commands.execute(new ConfigureProvider(provider, context));
-    await this.position.settle(reply, position, PROVIDERS);
-    const shown = await this.providers.get(platformId, name);
-    if (!shown) throw notFound('provider');
-    return shown;
+    const shown = await this.position.answer(
+      reply,
+      { position, projection: PROVIDERS },
+      () => this.providers.get(platformId, name),
+      () => this.providers.latest(platformId, name),
+    );
+    return found(shown, 'provider');
   }
 
   /** Newest first, never with secrets. */

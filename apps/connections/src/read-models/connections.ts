@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type Clock } from '#kernel';
-import { CLOCK, decodeCursor, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import { type Clock, streamName } from '#kernel';
+import { CLOCK, decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
 import type { ReadDatabase } from '#projections';
 import { isExpired } from '../domain/connections.decide.js';
 import type { McpServer } from '../domain/connections.js';
 import type { ConnectionResource } from '../http/connection.dto.js';
+import { ConnectionsProjection } from './connections.projection.js';
 import type { ConnectionRow, ConnectionTables } from './tables.js';
 
 /** Whose connections: each look-up is keyed by both. */
@@ -19,11 +20,31 @@ export class Connections {
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     @Inject(CLOCK) private readonly clock: Clock,
+    private readonly projection: ConnectionsProjection,
+    private readonly log: LogAnswers,
   ) {}
 
-  async get(owner: ConnectionOwner, id: string): Promise<ConnectionResource | undefined> {
-    const row = await this.connectionsOf(owner).selectAll().where('id', '=', id).executeTakeFirst();
+  async get(
+    owner: ConnectionOwner,
+    id: string,
+    database = this.database,
+  ): Promise<ConnectionResource | undefined> {
+    const row = await this.connectionsOf(owner, database).selectAll().where('id', '=', id).executeTakeFirst();
     return row && this.resource(row);
+  }
+
+  /** As the log has it. */
+  latest(owner: ConnectionOwner, id: string): Promise<ConnectionResource | undefined> {
+    const streams = [streamName('connections', owner.userId)];
+    return this.log.replay(this.projection, streams, (database) => this.get(owner, id, database));
+  }
+
+  /** For commands, which are answered while the read model is away. */
+  find(owner: ConnectionOwner, id: string): Promise<ConnectionResource | undefined> {
+    return this.log.lookUp(
+      () => this.get(owner, id),
+      () => this.latest(owner, id),
+    );
   }
 
   /** Newest first. */
@@ -42,8 +63,8 @@ export class Connections {
     return { data: rows.map((row) => this.resource(row)), next_cursor: next, total: Number(total) };
   }
 
-  private connectionsOf({ tenantId, userId }: ConnectionOwner) {
-    return this.database
+  private connectionsOf({ tenantId, userId }: ConnectionOwner, database = this.database) {
+    return database
       .reader<ConnectionTables>()
       .selectFrom('connections')
       .where('user_id', '=', userId)

@@ -1,18 +1,36 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { decodeCursor, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import { streamName } from '#kernel';
+import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
 import type { ReadDatabase } from '#projections';
+import { providerId } from '../commands/provider-access.js';
 import type { ProviderSettings } from '../domain/provider.js';
 import type { ProviderResource } from '../http/provider.dto.js';
+import { ProvidersProjection } from './providers.projection.js';
 import type { ConnectionTables, ProviderRow } from './tables.js';
 
 /** Reads providers; each look-up is keyed by (platform, name). */
 @Injectable()
 export class ProviderList {
-  constructor(@Inject(READ_DATABASE) private readonly database: ReadDatabase) {}
+  constructor(
+    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    private readonly projection: ProvidersProjection,
+    private readonly log: LogAnswers,
+  ) {}
 
-  async get(platformId: string, name: string): Promise<ProviderResource | undefined> {
-    const row = await this.providersOf(platformId).selectAll().where('name', '=', name).executeTakeFirst();
+  async get(
+    platformId: string,
+    name: string,
+    database = this.database,
+  ): Promise<ProviderResource | undefined> {
+    const providers = this.providersOf(platformId, database).selectAll();
+    const row = await providers.where('name', '=', name).executeTakeFirst();
     return row && resource(row);
+  }
+
+  /** As the log has it. */
+  latest(platformId: string, name: string): Promise<ProviderResource | undefined> {
+    const streams = [streamName('provider', providerId(platformId, name))];
+    return this.log.replay(this.projection, streams, (database) => this.get(platformId, name, database));
   }
 
   /** Newest first. */
@@ -31,11 +49,8 @@ export class ProviderList {
     return { data: rows.map(resource), next_cursor: next, total: Number(total) };
   }
 
-  private providersOf(platformId: string) {
-    return this.database
-      .reader<ConnectionTables>()
-      .selectFrom('providers')
-      .where('platform_id', '=', platformId);
+  private providersOf(platformId: string, database = this.database) {
+    return database.reader<ConnectionTables>().selectFrom('providers').where('platform_id', '=', platformId);
   }
 }
 

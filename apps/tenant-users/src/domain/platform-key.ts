@@ -21,7 +21,7 @@ export type PlatformKeyEvent = PlatformKeyIssued | PlatformKeyRevoked;
 
 export type PlatformKeyState =
   | { lifecycle: 'absent' }
-  | { lifecycle: 'active' | 'revoked'; platform_id: string; tenant_id: string | null };
+  | ({ lifecycle: 'active' | 'revoked' } & PlatformKeyIssued['data']);
 
 export type PlatformKeyCommand =
   | ({ kind: 'issue'; at: string } & PlatformKeyIssued['data'])
@@ -53,10 +53,7 @@ export const platformKey: Decider<PlatformKeyState, PlatformKeyCommand, Platform
   },
 
   evolve(state, event) {
-    if (event.type === 'platform-key.issued.v1') {
-      const { platform_id, tenant_id } = event.data;
-      return { lifecycle: 'active', platform_id, tenant_id };
-    }
+    if (event.type === 'platform-key.issued.v1') return { lifecycle: 'active', ...event.data };
     if (state.lifecycle === 'absent') throw new Error(`${event.type} without a key`);
     return { ...state, lifecycle: 'revoked' };
   },

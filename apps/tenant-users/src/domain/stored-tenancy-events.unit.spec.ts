@@ -47,7 +47,7 @@ const kitState = {
   allowed_providers: ['github'],
 };
 const updatedKit = { ...kitState, name: 'Max', budget_micro_usd: null, key_scopes: null };
-const keyState = { lifecycle: 'active', platform_id, tenant_id };
+const keyState = { lifecycle: 'active', ...stored('platform-key.issued.v1').data };
 
 const LIVES: [string, Decider<unknown, never, DomainEvent>, [string, object][]][] = [
   [

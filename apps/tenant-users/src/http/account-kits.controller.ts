@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Patch, Query, Res } from '@nes
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type CommandContext, notFound, parseUsd } from '#kernel';
+import { type CommandContext, found, parseUsd } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
@@ -53,9 +53,8 @@ export class AccountKitsController {
     const { name = body.name, ...given } = changesOf(body);
     const wanted = { platformId, name, policy: { ...OPEN_POLICY, ...given } };
     const { id, position } = await this.commands.execute(new CreateAccountKit(wanted, context));
-    await this.position.settle(reply, position, ACCESS);
     reply.header('location', `/v1/account-kits/${id}`);
-    return this.kit(platformId, id);
+    return this.written(reply, { platformId, id, position });
   }
 
   /** Newest first. */
@@ -70,12 +69,12 @@ export class AccountKitsController {
   @RequireScope('tenants:read')
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: AccountKitResource })
-  get(
+  async get(
     @IdParam('id') id: string,
     @Query() _query: NoQuery,
     @CurrentAccess() access: PlatformAccess,
   ): Promise<AccountKitResource> {
-    return this.kit(access.platformId, id);
+    return found(await this.kits.get(access.platformId, id), 'account kit');
   }
 
   @Patch(':id')
@@ -94,8 +93,7 @@ export class AccountKitsController {
     const { platformId } = access;
     const update = { platformId, kitId, changes: changesOf(body) };
     const position = await this.commands.execute(new UpdateAccountKit(update, context));
-    await this.position.settle(reply, position, ACCESS);
-    return this.kit(platformId, kitId);
+    return this.written(reply, { platformId, id: kitId, position });
   }
 
   /** Refused with `illegal_state` for the default kit, and while a user has it. */
@@ -117,15 +115,25 @@ export class AccountKitsController {
     await this.position.settle(reply, position, ACCESS);
   }
 
-  private async kit(platformId: string, id: string): Promise<AccountKitResource> {
-    const found = await this.kits.get(platformId, id);
-    if (!found) throw notFound('account kit');
-    return found;
+  private async written(
+    reply: FastifyReply,
+    { platformId, id, position }: { platformId: string; id: string; position: bigint },
+  ): Promise<AccountKitResource> {
+    const kit = await this.position.answer(
+      reply,
+      { position, projection: ACCESS },
+      () => this.kits.get(platformId, id),
+      () => this.kits.latest(platformId, id),
+    );
+    return found(kit, 'account kit');
   }
 }
 
-/** What the body names. */
+/** What the body names: a field that it does not name is absent, lest it hide what holds without it. */
 function changesOf({ budget_usd: budget, ...rest }: UpdateAccountKitBody): KitChanges {
-  if (budget === undefined) return rest;
-  return { ...rest, budget_micro_usd: budget === null ? null : parseUsd(budget, 'budget_usd') };
+  const named: KitChanges = Object.fromEntries(
+    Object.entries(rest).filter(([, value]) => value !== undefined),
+  );
+  if (budget === undefined) return named;
+  return { ...named, budget_micro_usd: budget === null ? null : parseUsd(budget, 'budget_usd') };
 }

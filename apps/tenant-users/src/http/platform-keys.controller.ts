@@ -2,10 +2,11 @@ import { Body, Controller, Delete, Get, HttpCode, Query, Res } from '@nestjs/com
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type CommandContext, invalidInput, notFound } from '#kernel';
+import { type CommandContext, found, invalidInput } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
+  hashApiKey,
   IdempotentPost,
   IdParam,
   NoQuery,
@@ -48,10 +49,14 @@ export class PlatformKeysController {
     const tenantId = await this.tenantOf(access, body.tenant_id ?? null);
     const wanted = { platformId, name, scopes, tenantId, expiresAt };
     const { id, rawKey, position } = await this.commands.execute(new IssuePlatformKey(wanted, context));
-    await this.position.settle(reply, position, ACCESS);
-    const issued = await this.keys.get(platformId, id);
-    if (!issued) throw notFound('platform key');
-    return { ...issued, raw_key: rawKey };
+    this.access.remember(hashApiKey(rawKey), id);
+    const issued = await this.position.answer(
+      reply,
+      { position, projection: ACCESS },
+      () => this.keys.get(platformId, id),
+      () => this.keys.latest(platformId, id),
+    );
+    return { ...found(issued, 'platform key'), raw_key: rawKey };
   }
 
   /** Newest first, revoked and expired ones too. */

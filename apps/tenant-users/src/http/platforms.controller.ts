@@ -2,7 +2,7 @@ import { Body, Controller, Get, Patch, Query, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type CommandContext, notFound, parseUsd } from '#kernel';
+import { type CommandContext, found, notFound, parseUsd } from '#kernel';
 import {
   type Caller,
   CurrentCaller,
@@ -54,12 +54,16 @@ export class PlatformsController {
     const { id, keyId, rawKey, position } = await this.commands.execute(
       new CreatePlatform({ name: body.name, settings }, context),
     );
-    await this.position.settle(reply, position, ACCESS);
     await this.position.settle(reply, position, USER_DIRECTORY);
-    const key = await this.keys.get(id, keyId);
-    if (!key) throw notFound('platform');
+    const key = await this.position.answer(
+      reply,
+      { position, projection: ACCESS },
+      () => this.keys.get(id, keyId),
+      () => this.keys.latest(id, keyId),
+    );
     reply.header('location', `/v1/platforms/${id}`);
-    return { ...(await this.platform(id)), api_key: { ...key, raw_key: rawKey } };
+    const platform = await this.written(reply, id, position);
+    return { ...platform, api_key: { ...found(key, 'platform key'), raw_key: rawKey } };
   }
 
   @Get()
@@ -74,13 +78,13 @@ export class PlatformsController {
   @RequireScopeOrRoot('admin')
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: PlatformResource })
-  get(
+  async get(
     @IdParam('id') id: string,
     @Query() _query: NoQuery,
     @CurrentCaller() { access }: Caller,
   ): Promise<PlatformResource> {
     if (access && access.platformId !== id) throw notFound('platform');
-    return this.platform(id);
+    return found(await this.platforms.get(id), 'platform');
   }
 
   /** With the root key, or an `admin` key of this platform. Of the settings too, only what is given changes. */
@@ -100,14 +104,17 @@ export class PlatformsController {
     if (access) requirePlatformWide(access);
     const changes = { ...(body.name !== undefined && { name: body.name }), settings: settingsOf(body) };
     const position = await this.commands.execute(new UpdatePlatform({ platformId: id, changes }, context));
-    await this.position.settle(reply, position, ACCESS);
-    return this.platform(id);
+    return this.written(reply, id, position);
   }
 
-  private async platform(id: string): Promise<PlatformResource> {
-    const found = await this.platforms.get(id);
-    if (!found) throw notFound('platform');
-    return found;
+  private async written(reply: FastifyReply, id: string, position: bigint): Promise<PlatformResource> {
+    const platform = await this.position.answer(
+      reply,
+      { position, projection: ACCESS },
+      () => this.platforms.get(id),
+      () => this.platforms.latest(id),
+    );
+    return found(platform, 'platform');
   }
 }
 

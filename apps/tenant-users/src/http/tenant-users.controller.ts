@@ -164,10 +164,12 @@ export class TenantUsersController {
     written: { tenantId: string; userId: string; position: bigint },
   ): Promise<UserResource> {
     const { tenantId, userId, position } = written;
-    const canRead = await this.position.settle(reply, position, USER_DIRECTORY);
-    // The write is durable: it is answered from the log while the read model is behind or out of reach.
-    const user = canRead ? await this.users.get(tenantId, userId) : await this.history.latest(written);
-    if (!user) throw notFound('user');
+    const user = await this.position.answer(
+      reply,
+      { position, projection: USER_DIRECTORY },
+      () => this.users.get(tenantId, userId),
+      () => this.history.latest(written),
+    );
     reply.header('etag', `"${user.revision}"`);
     return user;
   }

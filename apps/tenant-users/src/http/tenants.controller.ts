@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Patch, Query, Res } from '@nes
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiAcceptedResponse, ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type CommandContext, notFound } from '#kernel';
+import { type CommandContext, found, notFound } from '#kernel';
 import {
   CurrentAccess,
   CurrentContext,
@@ -56,10 +56,9 @@ export class TenantsController {
     const { name, external_id: externalId = null, settings = {} } = body;
     const wanted = { platformId: access.platformId, name, externalId, settings };
     const { id, position } = await this.commands.execute(new CreateTenant(wanted, context));
-    await this.position.settle(reply, position, ACCESS);
     await this.position.settle(reply, position, USER_DIRECTORY);
     reply.header('location', `/v1/tenants/${id}`);
-    return this.tenant(access, id);
+    return this.written(reply, access, id, position);
   }
 
   /** Newest first. */
@@ -74,12 +73,12 @@ export class TenantsController {
   @RequireScope('tenants:read')
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: TenantResource })
-  get(
+  async get(
     @IdParam('id') id: string,
     @Query() _query: NoQuery,
     @CurrentAccess() access: PlatformAccess,
   ): Promise<TenantResource> {
-    return this.tenant(access, id);
+    return found(await this.tenants.get(access, id), 'tenant');
   }
 
   @Patch(':id')
@@ -98,8 +97,7 @@ export class TenantsController {
     requireKnown(access, tenantId);
     const update = { platformId, tenantId, changes: { ...body } };
     const position = await this.commands.execute(new UpdateTenant(update, context));
-    await this.position.settle(reply, position, ACCESS);
-    return this.tenant(access, tenantId);
+    return this.written(reply, access, tenantId, position);
   }
 
   /** From the answer on the tenant is gone: its keys stop working, and its users are deleted one by one. */
@@ -137,15 +135,22 @@ export class TenantsController {
   }
 
   private async receipt(access: PlatformAccess, id: string): Promise<TenantDeletionResource> {
-    const receipt = await this.deletions.get(access, id);
-    if (!receipt) throw notFound('deletion');
-    return receipt;
+    return found(await this.deletions.get(access, id), 'deletion');
   }
 
-  private async tenant(access: PlatformAccess, id: string): Promise<TenantResource> {
-    const found = await this.tenants.get(access, id);
-    if (!found) throw notFound('tenant');
-    return found;
+  private async written(
+    reply: FastifyReply,
+    access: PlatformAccess,
+    id: string,
+    position: bigint,
+  ): Promise<TenantResource> {
+    const tenant = await this.position.answer(
+      reply,
+      { position, projection: ACCESS },
+      () => this.tenants.get(access, id),
+      () => this.tenants.latest(access, id),
+    );
+    return found(tenant, 'tenant');
   }
 }
 

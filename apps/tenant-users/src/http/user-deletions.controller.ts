@@ -2,7 +2,7 @@ import { Controller, Delete, Get, Headers, HttpCode, Query, Res } from '@nestjs/
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type CommandContext, notFound } from '#kernel';
+import { type CommandContext, found } from '#kernel';
 import {
   ByUserId,
   CurrentAccess,
@@ -58,8 +58,13 @@ export class UserDeletionsController {
     const command = new DeleteTenantUser(deletion, context);
     const position = await this.commands.execute(command);
     await this.position.settle(reply, position, USER_DIRECTORY);
-    await this.position.settle(reply, position, DELETIONS);
-    return this.receipt(tenantId, userId);
+    const receipt = await this.position.answer(
+      reply,
+      { position, projection: DELETIONS },
+      () => this.deletions.get(tenantId, userId),
+      () => this.deletions.latest(tenantId, userId),
+    );
+    return found(receipt, 'deletion');
   }
 
   /** The receipt; auditors may read it too. A key of the whole platform reads those of deleted tenants as well. */
@@ -71,12 +76,7 @@ export class UserDeletionsController {
     @UserId() userId: string,
     @CurrentAccess() access: PlatformAccess,
   ): Promise<DeletionResource> {
-    return this.receipt(await this.deletions.tenantOf(access, userId), userId);
-  }
-
-  private async receipt(tenantId: string, userId: string): Promise<DeletionResource> {
-    const receipt = await this.deletions.get(tenantId, userId);
-    if (!receipt) throw notFound('deletion');
-    return receipt;
+    const tenantId = await this.deletions.tenantOf(access, userId);
+    return found(await this.deletions.get(tenantId, userId), 'deletion');
   }
 }

@@ -1,7 +1,20 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
-import { type PlatformAccess, PlatformKeys, ProjectionCache, READ_DATABASE, type Scope } from '#platform';
+import { LRUCache } from 'lru-cache';
+import { Aggregates } from '#event-store';
+import { unavailable } from '#kernel';
+import {
+  LogAnswers,
+  type PlatformAccess,
+  PlatformKeys,
+  ProjectionCache,
+  READ_DATABASE,
+  type Scope,
+} from '#platform';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
+import { platform } from '../domain/platform.js';
+import { platformKey } from '../domain/platform-key.js';
+import { tenant } from '../domain/tenant.js';
 import { AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
@@ -32,6 +45,10 @@ const findTenant = (database: ReadDatabase) =>
       .where('platform_id', '=', slot('platformId')),
   );
 
+const MAX_REMEMBERED = 10_000;
+
+type Resolved = PlatformAccess | 'unknown' | 'no_tenant';
+
 /** Answers who a platform key stands for. */
 @Injectable()
 export class Access extends PlatformKeys {
@@ -40,10 +57,14 @@ export class Access extends PlatformKeys {
 
   /** Each request asks for one. */
   private readonly resolved: ProjectionCache<PlatformAccess>;
+  /** Ids of keys by their hashes: where the log has what it can't be searched for. */
+  private readonly ids = new LRUCache<string, string>({ max: MAX_REMEMBERED });
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     projection: AccessProjection,
+    private readonly aggregates: Aggregates,
+    private readonly log: LogAnswers,
   ) {
     super();
     this.resolved = new ProjectionCache([projection]);
@@ -51,13 +72,52 @@ export class Access extends PlatformKeys {
     this.findTenant = findTenant(database);
   }
 
-  resolve(keyHash: string, tenantId?: string): Promise<PlatformAccess | 'unknown' | 'no_tenant'> {
-    return this.resolved.get(`${keyHash}:${tenantId ?? ''}`, () => this.read(keyHash, tenantId));
+  /** Throws `unavailable` while the read model is, for a key that was not used or issued here before. */
+  async resolve(keyHash: string, tenantId?: string): Promise<Resolved> {
+    const name = `${keyHash}:${tenantId ?? ''}`;
+    const inLog = () => this.recall(keyHash, tenantId);
+    const found = await this.log.lookUp(
+      () => this.resolved.get(name, () => this.read(keyHash, tenantId)),
+      inLog,
+    );
+    // What was made while the read model was away may not have come to it yet.
+    return typeof found === 'string' && this.ids.has(keyHash) ? inLog() : found;
   }
 
-  private async read(keyHash: string, tenantId?: string): Promise<PlatformAccess | 'unknown' | 'no_tenant'> {
+  /** The key that was just issued: it can be used before the read model knows of it. */
+  remember(keyHash: string, keyId: string): void {
+    this.ids.set(keyHash, keyId);
+  }
+
+  private async recall(keyHash: string, tenantId?: string): Promise<Resolved> {
+    const keyId = this.ids.get(keyHash);
+    if (keyId === undefined) throw unavailable('keys cannot be looked up just now');
+    const { state: key } = await this.aggregates.refresh(platformKey, keyId);
+    if (key.lifecycle !== 'active' || key.key_hash !== keyHash) return 'unknown';
+    const { platform_id: platformId, tenant_id: onlyTenantId } = key;
+    const { state: owner } = await this.aggregates.refresh(platform, platformId);
+    if (owner.lifecycle !== 'alive') return 'unknown';
+    const id = onlyTenantId ?? tenantId ?? owner.default_tenant_id;
+    const { state: found } = await this.aggregates.refresh(tenant, id);
+    if (found.lifecycle !== 'alive' || found.platform_id !== platformId) {
+      return onlyTenantId === null ? 'no_tenant' : 'unknown';
+    }
+    if (tenantId !== undefined && tenantId !== id) return 'no_tenant';
+    return {
+      keyId,
+      platformId,
+      scopes: key.scopes as Scope[],
+      onlyTenantId,
+      expiresAt: key.expires_at,
+      defaultAccountKitId: owner.default_account_kit_id,
+      tenant: { id, defaultUserId: found.default_user_id },
+    };
+  }
+
+  private async read(keyHash: string, tenantId?: string): Promise<Resolved> {
     const [key] = await this.findKey({ keyHash });
     if (!key) return 'unknown';
+    this.remember(keyHash, key.keyId);
     const { defaultTenantId, scopes, ...access } = key;
     const { onlyTenantId } = access;
     const { platformId } = key;
@@ -70,12 +130,19 @@ export class Access extends PlatformKeys {
 
   /** Of a key that was ever issued, revoked or not. */
   async keyId(keyHash: string): Promise<string | undefined> {
+    const remembered = this.ids.get(keyHash);
+    if (remembered !== undefined) return remembered;
     const keys = this.reader().selectFrom('platform_keys').select('id').where('key_hash', '=', keyHash);
     return (await keys.executeTakeFirst())?.id;
   }
 
   async hasTenant(platformId: string, tenantId: string): Promise<boolean> {
-    return (await this.findTenant({ id: tenantId, platformId })).length > 0;
+    const inReadModel = async () =>
+      (await this.findTenant({ id: tenantId, platformId })).length > 0 || undefined;
+    return this.log.lookUp(inReadModel, async () => {
+      const { state } = await this.aggregates.refresh(tenant, tenantId);
+      return state.lifecycle === 'alive' && state.platform_id === platformId;
+    });
   }
 
   private reader() {

@@ -1,10 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { formatUsd } from '#kernel';
+import { Aggregates } from '#event-store';
+import { formatUsd, streamName } from '#kernel';
 import {
   AccountKitDirectory,
   type BudgetTerms,
   decodeCursor,
   type KitTerms,
+  LogAnswers,
   type Page,
   type PageQuery,
   ProjectionCache,
@@ -12,7 +14,8 @@ import {
   READ_DATABASE,
 } from '#platform';
 import type { ReadDatabase } from '#projections';
-import { type KitPolicy, startingBudget } from '../domain/account-kit.js';
+import { accountKit, type KitPolicy, startingBudget } from '../domain/account-kit.js';
+import { platform } from '../domain/platform.js';
 import type { AccountKitResource } from '../http/account-kit.dto.js';
 import { AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
@@ -32,14 +35,26 @@ export class AccountKits extends AccountKitDirectory {
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
-    projection: AccessProjection,
+    private readonly projection: AccessProjection,
+    private readonly aggregates: Aggregates,
+    private readonly log: LogAnswers,
   ) {
     super();
     this.terms = new ProjectionCache([projection]);
   }
 
   find(platformId: string, id: string): Promise<StartingTerms | undefined> {
-    return this.terms.get(`${platformId}:${id}`, () => this.read(platformId, id));
+    const inReadModels = () => this.terms.get(`${platformId}:${id}`, () => this.read(platformId, id));
+    return this.log.lookUp(inReadModels, () => this.recall(platformId, id));
+  }
+
+  private async recall(platformId: string, id: string): Promise<StartingTerms | undefined> {
+    const { state: kit } = await this.aggregates.refresh(accountKit, id);
+    const { state: owner } = await this.aggregates.refresh(platform, platformId);
+    if (kit.lifecycle !== 'alive' || kit.platform_id !== platformId || owner.lifecycle !== 'alive')
+      return undefined;
+    const { default_budget_micro_usd, default_role: role } = owner.settings;
+    return { ...terms(kit, default_budget_micro_usd), role };
   }
 
   private async read(platformId: string, id: string): Promise<StartingTerms | undefined> {
@@ -56,9 +71,19 @@ export class AccountKits extends AccountKitDirectory {
     );
   }
 
-  async get(platformId: string, id: string): Promise<AccountKitResource | undefined> {
-    const row = await this.kitsOf(platformId).selectAll().where('id', '=', id).executeTakeFirst();
+  async get(
+    platformId: string,
+    id: string,
+    database = this.database,
+  ): Promise<AccountKitResource | undefined> {
+    const row = await this.kitsOf(platformId, database).selectAll().where('id', '=', id).executeTakeFirst();
     return row && resource(row);
+  }
+
+  /** As the log has it. */
+  latest(platformId: string, id: string): Promise<AccountKitResource | undefined> {
+    const streams = [streamName('accountKit', id)];
+    return this.log.replay(this.projection, streams, (database) => this.get(platformId, id, database));
   }
 
   /** Newest first. */
@@ -77,8 +102,8 @@ export class AccountKits extends AccountKitDirectory {
     return { data: rows.map(resource), next_cursor: next, total: Number(total) };
   }
 
-  private kitsOf(platformId: string) {
-    return this.database
+  private kitsOf(platformId: string, database = this.database) {
+    return database
       .reader<AccessTables>()
       .selectFrom('account_kits')
       .where('account_kits.platform_id', '=', platformId);

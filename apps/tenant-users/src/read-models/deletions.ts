@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
-import { type RecordedEvent, streamId } from '#kernel';
-import { type PlatformAccess, READ_DATABASE } from '#platform';
+import { type RecordedEvent, streamId, streamName } from '#kernel';
+import { LogAnswers, type PlatformAccess, READ_DATABASE } from '#platform';
 import type { CreateIndex, Projection, ReadDatabase } from '#projections';
 import type { DeletionEvent } from '../domain/deletion.js';
 import type { DeletionResource } from '../http/user.dto.js';
@@ -102,10 +102,19 @@ export class DeletionsProjection implements Projection<DeletionTables> {
 
 @Injectable()
 export class Deletions {
-  constructor(@Inject(READ_DATABASE) private readonly database: ReadDatabase) {}
+  constructor(
+    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    private readonly projection: DeletionsProjection,
+    private readonly log: LogAnswers,
+  ) {}
 
-  async get(tenantId: string, userId: string): Promise<DeletionResource | undefined> {
-    const row = await this.reader()
+  async get(
+    tenantId: string,
+    userId: string,
+    database = this.database,
+  ): Promise<DeletionResource | undefined> {
+    const row = await database
+      .reader<DeletionTables>()
       .selectFrom('deletions')
       .selectAll()
       .where('user_id', '=', userId)
@@ -122,6 +131,12 @@ export class Deletions {
         position: String(row.position),
       }
     );
+  }
+
+  /** As the log has it. */
+  latest(tenantId: string, userId: string): Promise<DeletionResource | undefined> {
+    const streams = [streamName('deletion', userId)];
+    return this.log.replay(this.projection, streams, (database) => this.get(tenantId, userId, database));
   }
 
   /**

@@ -1,8 +1,18 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Clock } from '#kernel';
-import { CLOCK, decodeCursor, type Page, type PageQuery, pageOf, READ_DATABASE, type Scope } from '#platform';
+import { type Clock, streamName } from '#kernel';
+import {
+  CLOCK,
+  decodeCursor,
+  LogAnswers,
+  type Page,
+  type PageQuery,
+  pageOf,
+  READ_DATABASE,
+  type Scope,
+} from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { PlatformKeyResource } from '../http/platform-key.dto.js';
+import { AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
 /** Whose keys: all of a platform's, or those of one tenant of it. */
@@ -17,14 +27,26 @@ export class PlatformKeyRegistry {
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     @Inject(CLOCK) private readonly clock: Clock,
+    private readonly projection: AccessProjection,
+    private readonly log: LogAnswers,
   ) {}
 
-  async get(platformId: string, keyId: string): Promise<PlatformKeyResource | undefined> {
-    const row = await this.keysOf({ platformId, onlyTenantId: null })
+  async get(
+    platformId: string,
+    keyId: string,
+    database = this.database,
+  ): Promise<PlatformKeyResource | undefined> {
+    const row = await this.keysOf({ platformId, onlyTenantId: null }, database)
       .selectAll()
       .where('id', '=', keyId)
       .executeTakeFirst();
     return row && this.resource(row);
+  }
+
+  /** As the log has it. */
+  latest(platformId: string, keyId: string): Promise<PlatformKeyResource | undefined> {
+    const streams = [streamName('platformKey', keyId)];
+    return this.log.replay(this.projection, streams, (database) => this.get(platformId, keyId, database));
   }
 
   /** Newest first. */
@@ -43,8 +65,8 @@ export class PlatformKeyRegistry {
     return { data: rows.map((row) => this.resource(row)), next_cursor: next, total: Number(total) };
   }
 
-  private keysOf({ platformId, onlyTenantId }: PlatformKeyOwner) {
-    const keys = this.database
+  private keysOf({ platformId, onlyTenantId }: PlatformKeyOwner, database = this.database) {
+    const keys = database
       .reader<AccessTables>()
       .selectFrom('platform_keys')
       .where('platform_id', '=', platformId);

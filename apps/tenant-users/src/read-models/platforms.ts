@@ -1,18 +1,29 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { formatUsd } from '#kernel';
-import { decodeCursor, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import { formatUsd, streamName } from '#kernel';
+import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { PlatformResource } from '../http/platform.dto.js';
+import { AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
 /** Reads platforms: the operator sees all of them. */
 @Injectable()
 export class Platforms {
-  constructor(@Inject(READ_DATABASE) private readonly database: ReadDatabase) {}
+  constructor(
+    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    private readonly projection: AccessProjection,
+    private readonly log: LogAnswers,
+  ) {}
 
-  async get(id: string): Promise<PlatformResource | undefined> {
-    const row = await this.platforms().selectAll().where('id', '=', id).executeTakeFirst();
+  async get(id: string, database = this.database): Promise<PlatformResource | undefined> {
+    const row = await this.platforms(database).selectAll().where('id', '=', id).executeTakeFirst();
     return row && resource(row);
+  }
+
+  /** As the log has it. */
+  latest(id: string): Promise<PlatformResource | undefined> {
+    const streams = [streamName('platform', id)];
+    return this.log.replay(this.projection, streams, (database) => this.get(id, database));
   }
 
   /** Newest first. */
@@ -31,8 +42,8 @@ export class Platforms {
     return { data: rows.map(resource), next_cursor: next, total: Number(total) };
   }
 
-  private platforms() {
-    return this.database.reader<AccessTables>().selectFrom('platforms');
+  private platforms(database = this.database) {
+    return database.reader<AccessTables>().selectFrom('platforms');
   }
 }
 

@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { JsonObject } from '#kernel';
-import { decodeCursor, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import { type JsonObject, streamName } from '#kernel';
+import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { TenantResource } from '../http/tenant.dto.js';
+import { AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
 /** Who asks: a key of the whole platform, or of one tenant of it, which then knows of no others. */
@@ -13,11 +14,21 @@ export interface TenantReader {
 
 @Injectable()
 export class Tenants {
-  constructor(@Inject(READ_DATABASE) private readonly database: ReadDatabase) {}
+  constructor(
+    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    private readonly projection: AccessProjection,
+    private readonly log: LogAnswers,
+  ) {}
 
-  async get(reader: TenantReader, id: string): Promise<TenantResource | undefined> {
-    const row = await this.tenantsFor(reader).selectAll().where('id', '=', id).executeTakeFirst();
+  async get(reader: TenantReader, id: string, database = this.database): Promise<TenantResource | undefined> {
+    const row = await this.tenantsFor(reader, database).selectAll().where('id', '=', id).executeTakeFirst();
     return row && resource(row);
+  }
+
+  /** As the log has it. */
+  latest(reader: TenantReader, id: string): Promise<TenantResource | undefined> {
+    const streams = [streamName('tenant', id)];
+    return this.log.replay(this.projection, streams, (database) => this.get(reader, id, database));
   }
 
   /** Newest first. */
@@ -36,8 +47,8 @@ export class Tenants {
     return { data: rows.map(resource), next_cursor: next, total: Number(total) };
   }
 
-  private tenantsFor({ platformId, onlyTenantId }: TenantReader) {
-    const tenants = this.database
+  private tenantsFor({ platformId, onlyTenantId }: TenantReader, database = this.database) {
+    const tenants = database
       .reader<AccessTables>()
       .selectFrom('tenants')
       .where('platform_id', '=', platformId);

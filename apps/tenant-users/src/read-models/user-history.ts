@@ -1,10 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EventStore } from '#event-store';
 import { type Json, notFound, type RecordedEvent, streamName } from '#kernel';
-import { decodeCursor, EVENT_STORE, encodeCursor } from '#platform';
+import { decodeCursor, EVENT_STORE, encodeCursor, type KnownUser } from '#platform';
 import { PersonalDataCodec, Sealer } from '#privacy';
 import { tenantUser } from '../domain/tenant-user.decide.js';
-import { PERSONAL_FIELDS, STANDING_FIELDS, type TenantUserEvent } from '../domain/tenant-user.js';
+import {
+  PERSONAL_FIELDS,
+  STANDING_FIELDS,
+  type TenantUserCreated,
+  type TenantUserEvent,
+  type TenantUserUpdated,
+} from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
 import type { UserEventPage, UserEventResource } from '../http/user-event.dto.js';
 import { userResource } from './user-resource.js';
@@ -56,6 +62,19 @@ export class UserHistory {
   /** The user as the log has it now. Throws `not_found`. */
   latest(place: { tenantId: string; userId: string }): Promise<UserResource> {
     return this.asOf(place, { at: '9999-12-31T23:59:59Z' });
+  }
+
+  /** The user as the services know it, without its personal data; undefined where the tenant does not have it now. */
+  async known({ tenantId, userId }: { tenantId: string; userId: string }): Promise<KnownUser | undefined> {
+    const [first, ...later] = await this.store.read(streamName('tenantUser', userId));
+    if (first?.type !== CREATED || isGone(later)) return undefined;
+    const { tenant_id, opening_budget } = first.data as unknown as TenantUserCreated['data'];
+    if (tenant_id !== tenantId) return undefined;
+    const { status, account_kit_id } = (later.at(-1) ?? first).data as unknown as TenantUserUpdated['data'];
+    const openingBudget = opening_budget
+      ? { limit: opening_budget.limit_micro_usd, period: opening_budget.period }
+      : null;
+    return { status, accountKitId: account_kit_id, createdAt: first.at, openingBudget };
   }
 
   /** Oldest first. Throws `not_found` where the tenant never had the user. */

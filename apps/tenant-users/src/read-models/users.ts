@@ -1,23 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { streamName } from '#kernel';
-import {
-  decodeCursor,
-  type KnownUser,
-  type ListOrder,
-  type Page,
-  ProjectionCache,
-  pageOf,
-  READ_DATABASE,
-  UserDirectory,
-} from '#platform';
+import { decodeCursor, type ListOrder, type Page, pageOf, READ_DATABASE } from '#platform';
 import { Sealer } from '#privacy';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
-import type { OpeningBudget, PersonalData } from '../domain/tenant-user.js';
+import type { PersonalData } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
-import { AccessProjection } from './access.projection.js';
-import type { AccessTables, UserDirectoryTables, UserRow } from './tables.js';
-import { UserDirectoryProjection } from './user-directory.projection.js';
+import type { UserDirectoryTables, UserRow } from './tables.js';
 import type { UserFilter } from './user-filter.js';
 import { UserLists } from './user-lists.js';
 import { userResource } from './user-resource.js';
@@ -28,8 +17,6 @@ export interface ListUsers {
   order: ListOrder;
   filter: UserFilter;
 }
-
-const MAX_KNOWN = 50_000;
 
 export type UserPlace = Pick<UserRow, 'id' | 'sequence'>;
 
@@ -44,50 +31,22 @@ const findUser = (database: ReadDatabase) =>
         .where('tenant_id', '=', slot('tenantId')),
   );
 
-/** The access read model stops knowing a deleted tenant before the last of its users is gone. */
-const findKnown = (database: ReadDatabase) =>
-  prepareQuery(
-    database,
-    (db: Kysely<UserDirectoryTables & AccessTables>, slot: SlotOf<{ userId: string; tenantId: string }>) =>
-      db
-        .selectFrom('users')
-        .innerJoin('tenants', 'tenants.id', 'users.tenant_id')
-        .select(['users.status', 'users.account_kit_id', 'users.created_at', 'users.opening_budget'])
-        .where('users.id', '=', slot('userId'))
-        .where('users.tenant_id', '=', slot('tenantId')),
-  );
-
 /** Reads users; each look-up is keyed by (tenant, id). */
 @Injectable()
-export class Users extends UserDirectory {
+export class Users {
   private readonly findUser: ReturnType<typeof findUser>;
-  private readonly findKnown: ReturnType<typeof findKnown>;
-  /** Verifying keys and metering ask for one each time. */
-  private readonly known: ProjectionCache<KnownUser>;
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
     private readonly lists: UserLists,
-    directory: UserDirectoryProjection,
-    access: AccessProjection,
   ) {
-    super();
     this.findUser = findUser(database);
-    this.findKnown = findKnown(database);
-    this.known = new ProjectionCache([directory, access], MAX_KNOWN);
   }
 
   async get(tenantId: string, userId: string): Promise<UserResource | undefined> {
     const [row] = await this.findUser({ userId, tenantId });
     return row && this.resource(row);
-  }
-
-  async find(tenantId: string, userId: string): Promise<KnownUser | undefined> {
-    return this.known.get(`${tenantId}:${userId}`, async () => {
-      const [user] = await this.findKnown({ userId, tenantId });
-      return user && knownUser(user);
-    });
   }
 
   /** Users of the tenant in the order of their creation, whatever the tenant's state. */
@@ -128,12 +87,4 @@ export class Users extends UserDirectory {
   private reader() {
     return this.database.reader<UserDirectoryTables>();
   }
-}
-
-type KnownRow = Pick<UserRow, 'status' | 'account_kit_id' | 'created_at' | 'opening_budget'>;
-
-function knownUser({ status, account_kit_id, created_at, opening_budget }: KnownRow): KnownUser {
-  const terms = opening_budget === null ? null : (JSON.parse(opening_budget) as OpeningBudget);
-  const openingBudget = terms && { limit: terms.limit_micro_usd, period: terms.period };
-  return { status, accountKitId: account_kit_id, createdAt: created_at, openingBudget };
 }

@@ -185,6 +185,15 @@ describe('the copies of what the tenant-users service owns', () => {
     await expect(users.find(tenant_id, id(8))).rejects.toMatchObject({ kind: 'unavailable' });
   });
 
+  it('while the copies are away, then the tenant-users service is asked each time', async () => {
+    const { users, source } = await service({ said: EVERYTHING });
+    await databases.at(-1)?.close();
+    for (const _ of [1, 2]) expect(await users.find(tenant_id, user_id)).toMatchObject({ status: 'active' });
+    expect(source.asked).toHaveLength(4);
+    source.isUp = false;
+    await expect(users.find(tenant_id, user_id)).rejects.toMatchObject({ kind: 'unavailable' });
+  });
+
   it('given messages of what was taken away, then it is gone, also after a restart and late messages', async () => {
     const { folder, copies, keys, users } = await service();
     await copies.take(EVERYTHING);

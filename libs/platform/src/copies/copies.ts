@@ -1,6 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { Message } from '#contracts';
+import { isTenantryError } from '#kernel';
 import type { ReadDatabase } from '#projections';
 import { DURABLE_DATABASE } from '../tokens.js';
 import { type CopiedData, type Copy, type CopyKind, changed, changesOf, copiesOf, GONE } from './copy.js';
@@ -41,8 +42,21 @@ export class Copies implements OnModuleInit {
   /** Undefined where there is no such thing, or no longer. Rejects with `unavailable` where nobody can tell. */
   async find<Kind extends CopyKind>(kind: Kind, id: string): Promise<CopiedData[Kind] | undefined> {
     const name = `${kind}:${id}`;
-    const copy = this.cache?.get(name) ?? (await this.read(kind, id)) ?? (await this.ask(kind, id));
+    const copy = this.cache?.get(name) ?? (await this.known(kind, id));
     return (copy?.data ?? undefined) as CopiedData[Kind] | undefined;
+  }
+
+  private async known(kind: CopyKind, id: string): Promise<Copy | undefined> {
+    let copy: Copy | undefined;
+    try {
+      copy = await this.read(kind, id);
+    } catch (error) {
+      if (!isTenantryError(error) || error.kind !== 'unavailable') throw error;
+      // The copies are away, and nothing can be kept; whoever they were made for can still tell.
+      const copies = copiesOf(await this.tenantUsers.messages(kind, id));
+      return copies.find((one) => one.kind === kind && one.id === id);
+    }
+    return copy ?? this.ask(kind, id);
   }
 
   /** Takes what messages tell, in any order and any number of times; resolves once it is kept. */

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { LOG_NUMBERS } from '#event-store';
 import { invalidInput, TenantryError } from '#kernel';
+import { LogAnswers } from '../operations/log-answers.js';
 import { ReadModels } from '../operations/read-models.js';
 import type { Settings } from '../settings.js';
 import { SETTINGS } from '../tokens.js';
@@ -11,6 +12,7 @@ import { SETTINGS } from '../tokens.js';
 export class Position {
   constructor(
     private readonly readModels: ReadModels,
+    private readonly log: LogAnswers,
     @Inject(SETTINGS) private readonly settings: Settings,
   ) {}
 
@@ -43,5 +45,16 @@ export class Position {
   async settle(reply: FastifyReply, position: bigint, projection: string): Promise<boolean> {
     reply.header('tenantry-position', position.toString());
     return this.readModels.waitFor(projection, position, this.settings.readYourWritesTimeoutMs);
+  }
+
+  /** Settles, then answers what was written: from the log where the read model is behind or out of reach. */
+  async answer<Result>(
+    reply: FastifyReply,
+    { position, projection }: { position: bigint; projection: string },
+    inReadModel: () => Promise<Result | undefined>,
+    inLog: () => Promise<Result>,
+  ): Promise<Result> {
+    const canRead = await this.settle(reply, position, projection);
+    return canRead ? this.log.lookUp(inReadModel, inLog) : inLog();
   }
 }

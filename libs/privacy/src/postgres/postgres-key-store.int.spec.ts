@@ -134,13 +134,13 @@ const describeSharing = (server: string) =>
       expect(await third.find(known)).toBeUndefined();
     });
 
-    it('given a store never assigned from, when it opens, then it makes no keys; then each pool is larger', async () => {
+    it('given a store never assigned from, when it opens, then it makes no keys; then a small pool and larger ones', async () => {
       expect(await count('subject_keys')).toBe(0);
       store = await open({ poolSize: 10, maxPoolSize: 40 });
       await store.assign();
       await assignMany(15);
       await store.close();
-      expect(await count('subject_keys')).toBe(10 + 20 + 40);
+      expect(await count('subject_keys')).toBe(10 + 40);
     });
 
     it('given wrapped keys swapped between two rows, when they are found, then it throws', async () => {

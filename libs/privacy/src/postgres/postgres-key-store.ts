@@ -15,9 +15,9 @@ const BLIND_MS = 1_000;
 export type { KeyDatabase };
 
 export interface PostgresKeyStoreOptions {
-  /** How many keys are made durable in the first commit ahead of need; each later one makes twice as many. */
+  /** How many keys are made durable in the first commit, which a caller waits for. */
   poolSize?: number;
-  /** Enough for the creates of a minute without the server. */
+  /** How many in each later one, ahead of need: three quarters of it are there when the server goes away. */
   maxPoolSize?: number;
   clock?: Clock;
 }
@@ -169,7 +169,7 @@ export class PostgresKeyStore implements SubjectKeyStore {
     // Only now are they durable.
     this.#pool.push(...ready);
     this.#refillError = undefined;
-    this.#poolSize = Math.min(this.#poolSize * 2, this.#maxPoolSize);
+    this.#poolSize = this.#maxPoolSize;
   }
 
   async #makeSecret(name: string): Promise<Uint8Array> {

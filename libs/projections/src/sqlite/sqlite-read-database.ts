@@ -45,6 +45,12 @@ export class SqliteReadDatabase implements ReadDatabase {
     });
   }
 
+  /** Of this process alone, and gone when it is closed. */
+  static inMemory(): SqliteReadDatabase {
+    const connection = new DatabaseSync(':memory:');
+    return new SqliteReadDatabase(connection, connection);
+  }
+
   reader<Schema>(): Kysely<Schema> {
     return this.#reader as Kysely<Schema>;
   }
