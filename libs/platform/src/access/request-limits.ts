@@ -35,13 +35,13 @@ export class RequestLimits {
   }
 
   /**
-   * Waits for the request's turn, which ends with the answer or the connection, whichever comes first. Answers how
-   * to end it earlier: an answer without an end, such as a stream of events, must not keep its place.
+   * Waits for the request's turn, which ends when the response closes: after its end, or with the connection. Answers
+   * how to end it earlier: an answer without an end, such as a stream of events, must not keep its place.
    */
   async takeTurn(group: string, response: ServerResponse): Promise<() => void> {
     const { begin, leave } = this.turns.enter(group);
-    response.once('finish', leave).once('close', leave);
-    // Both may have been before.
+    response.on('close', leave);
+    // It may have been before.
     if (response.closed || response.destroyed) leave();
     if (begin && !(await begin)) throw rateLimited('the caller has gone while it waited', 0);
     return leave;

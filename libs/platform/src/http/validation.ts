@@ -59,14 +59,23 @@ export class RequestValidation implements PipeTransform {
   }
 }
 
+const knownConversions = new WeakMap<Type<object>, Map<PropertyKey, Conversion> | 'none'>();
+
+/** Looked up once: the metadata of a class never change. */
+function conversionsOf(type: Type<object>): Map<PropertyKey, Conversion> | undefined {
+  const known = knownConversions.get(type) ?? Reflect.getMetadata(CONVERSIONS, type.prototype) ?? 'none';
+  knownConversions.set(type, known);
+  return known === 'none' ? undefined : known;
+}
+
 function instanceOf<Dto extends object>(type: Type<Dto>, values: object): Dto {
   const dto = new type();
-  const conversions: Map<PropertyKey, Conversion> = Reflect.getMetadata(CONVERSIONS, dto) ?? new Map();
+  const fields = dto as Record<string, unknown>;
+  const conversions = conversionsOf(type);
   for (const [key, given] of Object.entries(values)) {
-    // class-validator would take such a key for a field that it knows.
+    // class-validator would take such a key for a field that it knows, and `__proto__` is no field to assign to.
     if (key in Object.prototype) throw invalidInput(key, 'is not a known field');
-    const value = conversions.get(key)?.(given) ?? given;
-    Object.defineProperty(dto, key, { value, enumerable: true, writable: true, configurable: true });
+    fields[key] = conversions?.get(key)?.(given) ?? given;
   }
   return dto;
 }
