@@ -32,7 +32,7 @@ export class LiveProjection implements Role {
   readonly progress = new PositionTracker();
   readonly #parts: ProjectionParts;
   readonly #lock = new Lock();
-  readonly #size = new TransactionSize();
+  readonly #size: TransactionSize;
   #state: ProjectionStatus['state'] = 'stopped';
   #failure: ProjectionFailure | undefined;
   #subscription: Subscription | undefined;
@@ -51,6 +51,7 @@ export class LiveProjection implements Role {
     parts: ProjectionParts,
   ) {
     this.#parts = { ...parts, database: parts.database.queue(projection.name) };
+    this.#size = new TransactionSize(parts.database.dialect);
   }
 
   get state(): ProjectionStatus['state'] {

@@ -8,7 +8,7 @@ import type { AnyProjection, AnySchema, RebuildStatus } from './projection.js';
 import { createTables, dropLeftovers, removeRetired, swapTables } from './projection-tables.js';
 import { countDifferences } from './table-comparison.js';
 import { RenameTablesPlugin, rebuildName } from './table-names.js';
-import { MAX_EVENTS_PER_TRANSACTION, TransactionSize } from './transaction-size.js';
+import { MAX_EVENTS_PER_TRANSACTION } from './transaction-size.js';
 
 /**
  * Builds a projection's tables anew from the beginning of the log, beside the live ones, and swaps them in.
@@ -24,7 +24,6 @@ export class Rebuild {
   readonly #parts: ProjectionParts;
   readonly #verify: boolean;
   readonly #plugin: RenameTablesPlugin;
-  readonly #size = new TransactionSize();
   readonly #startedAtMs = performance.now();
   readonly #outcome = Promise.withResolvers<void>();
   #state: RebuildStatus['state'] = 'running';
@@ -111,7 +110,7 @@ export class Rebuild {
 
   async #onBatch(batch: Batch): Promise<void> {
     try {
-      for (const slice of this.#size.slices(batch)) if (!this.#finished) await this.#advance(slice);
+      if (!this.#finished) await this.#advance(batch);
     } catch (error) {
       if (isUnavailable(error)) throw error;
       this.abort(error);

@@ -1,16 +1,22 @@
 import type { Batch } from '#event-store';
 import type { RecordedEvent } from '#kernel';
+import type { ReadDatabase } from './read-database.js';
 
 /** At most this many events in one transaction. */
 export const MAX_EVENTS_PER_TRANSACTION = 64;
 
-/** How long a transaction should take: whoever waits for its end, or for the engine's one writer, is not kept. */
+/** How long a transaction should take where the others wait for it: SQLite has one writer for all. */
 const TARGET_MS = 50;
 const FIRST_SIZE = 8;
 
 /** How many events one transaction takes, by what the last ones took: a slow projection commits more often. */
 export class TransactionSize {
+  readonly #targetMs: number;
   #size = FIRST_SIZE;
+
+  constructor(dialect: ReadDatabase['dialect']) {
+    this.#targetMs = dialect === 'sqlite' ? TARGET_MS : Number.POSITIVE_INFINITY;
+  }
 
   /** What of the batch goes into transactions of their own. Events that follow one another in a stream stay together. */
   *slices({ events, position }: Batch): Generator<Batch> {
@@ -35,7 +41,7 @@ export class TransactionSize {
   }
 
   #adapt(events: number, tookMs: number): void {
-    const fitting = Math.floor((events * TARGET_MS) / Math.max(tookMs, 1));
+    const fitting = Math.floor((events * this.#targetMs) / Math.max(tookMs, 1));
     this.#size = Math.max(1, Math.min(fitting, this.#size * 2, MAX_EVENTS_PER_TRANSACTION));
   }
 }
