@@ -8,6 +8,7 @@ import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isTenantryError } from '#kernel';
 import { BusRefusal, type ConsumerOptions, connectConsumer, type MessageBus } from '#message-bus';
+import { sendAnswersTogether } from './http/answers-together.js';
 import { takeJsonBodies } from './http/json-body.js';
 import { describeApi } from './http/openapi.js';
 import { refuseOtherMethods } from './http/other-methods.js';
@@ -123,6 +124,7 @@ function installHooks(app: NestFastifyApplication): void {
   const metrics = app.get(Metrics);
   const fastify = app.getHttpAdapter().getInstance();
   takeJsonBodies(fastify);
+  sendAnswersTogether(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();
