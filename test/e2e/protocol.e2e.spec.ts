@@ -4,6 +4,7 @@ import {
   createUser,
   expectProblem,
   expectStatus,
+  FAR_POSITION,
   inParallel,
   issueKey,
   numbers,
@@ -102,7 +103,7 @@ describe('positions', () => {
   });
 
   it('given a position of the far future, then 503 projection_behind with Retry-After', async () => {
-    const headers = { 'tenantry-min-position': '9223372036854775807' };
+    const headers = { 'tenantry-min-position': FAR_POSITION };
     const answers = await Promise.all(
       ['/v1/users', '/v1/users/default', '/v1/users/default/keys', '/v1/users/default/vault'].map((path) =>
         service.request('GET', path, { headers }),

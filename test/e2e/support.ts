@@ -9,10 +9,11 @@ import {
   freshDataDir,
   ServiceNotStarted,
   startService,
+  tenantUsersDir,
 } from '../../libs/testing/src/service-process.js';
 import { databaseUrl, dropSchemas } from './read-database.js';
 
-export { createApiKey, eventStoreSettings, ServiceNotStarted };
+export { createApiKey, eventStoreSettings, ServiceNotStarted, tenantUsersDir };
 
 export interface User {
   id: string;
@@ -74,6 +75,8 @@ export interface Problem {
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 export const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
+/** No log gets there. It is one of the tenant-users service's log, wherever each service has its own. */
+export const FAR_POSITION = '9223372036854775800';
 export const MISSING_ID = '01890000-0000-7000-8000-000000000000';
 
 const started: Service[] = [];

@@ -11,8 +11,10 @@ async function main(): Promise<void> {
   // Before it listens, so that whoever finds it ready finds the first platform's key at work.
   const firstStart = await app.get(Bootstrap).run();
   const url = await listen(app, settings);
-  console.log(`Tenantry listens on ${url}\nThe API's documentation is at ${url}/docs`);
-  if (firstStart) console.log(welcome(url, settings, firstStart));
+  const lines = [`Tenantry listens on ${url}`, `The API's documentation is at ${url}/docs`];
+  if (firstStart) lines.push(welcome(url, settings, firstStart));
+  // At once, so that whoever waits for the first line has them all.
+  console.log(lines.join('\n'));
   await closed;
 }
 

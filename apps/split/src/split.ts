@@ -70,7 +70,7 @@ class Announcement {
   };
 
   make(lines: string[]): void {
-    for (const line of [...lines, ...(this.held ?? [])]) this.print(line);
+    this.print([...lines, ...(this.held ?? [])].join('\n'));
     this.held = undefined;
   }
 }
