@@ -6,6 +6,7 @@ import {
   expectStatus,
   FAR_POSITION,
   inParallel,
+  isSplit,
   issueKey,
   numbers,
   start,
@@ -90,9 +91,10 @@ describe('positions', () => {
     await write('DELETE', `/v1/users/${id}/vault/name`);
     await write('DELETE', `/v1/users/${id}/keys/${key.id}`);
     await write('DELETE', `/v1/users/${id}`);
-    expect(positions.every((position, index) => index === 0 || position > (positions[index - 1] ?? 0n))).toBe(
-      true,
-    );
+    // Services with logs of their own have positions of their own, which leave another remainder each.
+    for (const ofOneLog of Map.groupBy(positions, (position) => isSplit && position % 8n).values()) {
+      expect(ofOneLog).toEqual([...new Set(ofOneLog)].sort((one, other) => Number(one - other)));
+    }
   });
 
   it("given a write's position, when read with it as the minimum, then sees the write", async () => {
@@ -105,8 +107,8 @@ describe('positions', () => {
   it('given a position of the far future, then 503 projection_behind with Retry-After', async () => {
     const headers = { 'tenantry-min-position': FAR_POSITION };
     const answers = await Promise.all(
-      ['/v1/users', '/v1/users/default', '/v1/users/default/keys', '/v1/users/default/vault'].map((path) =>
-        service.request('GET', path, { headers }),
+      ['', '/default', ...(isSplit ? [] : ['/default/keys', '/default/vault'])].map((path) =>
+        service.request('GET', `/v1/users${path}`, { headers }),
       ),
     );
     for (const answer of answers) {

@@ -7,13 +7,14 @@ import { createApiKey } from '../../libs/platform/src/access/api-key.js';
 import {
   eventStoreSettings,
   freshDataDir,
+  isSplit,
   ServiceNotStarted,
   startService,
   tenantUsersDir,
 } from '../../libs/testing/src/service-process.js';
 import { databaseUrl, dropSchemas } from './read-database.js';
 
-export { createApiKey, eventStoreSettings, ServiceNotStarted, tenantUsersDir };
+export { createApiKey, eventStoreSettings, isSplit, ServiceNotStarted, tenantUsersDir };
 
 export interface User {
   id: string;
