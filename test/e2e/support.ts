@@ -199,6 +199,8 @@ export async function completedDeletion(service: Service, userId: string): Promi
   const receipt = await eventually(
     () => service.request<Deletion>('GET', `/v1/users/${userId}/deletion`),
     ({ body }) => body?.status === 'completed',
+    // A consumer group that has lost a member waits for its session to end.
+    45_000,
   );
   expect(receipt.body).toMatchObject({ user_id: userId, status: 'completed' });
   return receipt.body;

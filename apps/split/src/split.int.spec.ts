@@ -44,9 +44,10 @@ class Run {
       programOf: () => FAKE,
       printError: (line) => this.errors.push(line),
       stop: this.stopping.promise,
-      print: (line) => {
-        this.lines.push(line);
-        if (line.startsWith('Tenantry listens')) this.announced.resolve(line.replace(/^\D+(http\S+)$/, '$1'));
+      print: (text) => {
+        this.lines.push(...text.split('\n'));
+        const url = /^Tenantry listens on (\S+)/.exec(text)?.[1];
+        if (url) this.announced.resolve(url);
       },
     });
     this.ended.catch(this.announced.reject);

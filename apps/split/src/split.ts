@@ -22,7 +22,8 @@ export interface SplitOptions {
   programOf: (service: ServiceName) => string;
   /** Resolves when everything is to end. */
   stop: Promise<unknown>;
-  print: (line: string) => void;
+  /** Gets one line or several. */
+  print: (text: string) => void;
   printError: (line: string) => void;
 }
 
@@ -62,7 +63,7 @@ export async function runSplit(options: SplitOptions): Promise<void> {
 class Announcement {
   private held: string[] | undefined = [];
 
-  constructor(private readonly print: (line: string) => void) {}
+  constructor(private readonly print: (text: string) => void) {}
 
   readonly add = (line: string): void => {
     if (this.held) this.held.push(line);
