@@ -81,6 +81,7 @@ describe('what the other services know of users and kits', () => {
       rateLimits: { requests: { limit: 5, windowSeconds: 60 } },
       allowedProviders: ['github'],
       budget: { limit: 50_000_000, period: 'none' },
+      role: 'member',
     });
   });
 
