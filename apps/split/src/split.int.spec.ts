@@ -4,13 +4,14 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { InvalidSetting, loadSettings } from '#platform';
 import { SERVICES } from './routes.js';
 import { runSplit } from './split.js';
 
 const FAKE = resolve('apps/split/src/fixtures/fake-service.mjs');
 const folders: string[] = [];
+const runs: Run[] = [];
 
 interface Fake {
   name: string;
@@ -30,6 +31,7 @@ class Run {
     readonly dataDir = mkdtempSync(join(tmpdir(), 'tenantry-split-')),
   ) {
     folders.push(dataDir);
+    runs.push(this);
     const all = {
       PORT: '0',
       KAFKA_BROKERS: 'localhost:1',
@@ -94,6 +96,8 @@ function isRunning(pid: number): boolean {
   }
 }
 
+// What a failing test leaves would keep the whole run of the tests from ending.
+afterEach(() => Promise.allSettled(runs.splice(0).map((run) => run.stop())));
 afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
