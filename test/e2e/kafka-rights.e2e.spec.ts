@@ -182,19 +182,19 @@ await onOwnKafka({ secured: true }, ({ brokers, security }) => {
     });
 
     it.each([
-      ['write confirmations', onTopic(cascade, WRITE), `write to the topic later.${cascade}`],
-      ['read what is confirmed', onTopic(cascade, READ), `read the topic later.${cascade}`],
+      ['write confirmations', 'unwritten.', onTopic(cascade, WRITE), 'write to the topic'],
+      ['read what is confirmed', 'unread.', onTopic(cascade, READ), 'read the topic'],
     ])(
       'given the right to %s taken away while it runs, then it says so once, is not ready, and goes on when it is back',
-      async (_, right, said) => {
-        const env = await prepare('later.', ALL);
+      async (_, prefix, right, said) => {
+        const env = await prepare(prefix, ALL);
         const service = await start({ env, startTimeoutMs: 60_000 });
         expectStatus(await ready(service), 200);
-        await revoke('later.', [right]);
+        await revoke(prefix, [right]);
         const { id } = await createUser(service);
         expectStatus(await service.request('DELETE', `/v1/users/${id}`), 202);
-        await expectRefused(service, `${said}"`);
-        await grant('later.', [right]);
+        await expectRefused(service, `${said} ${prefix}${cascade}"`);
+        await grant(prefix, [right]);
         await completedDeletion(service, id);
         expectStatus(await untilReady(service), 200);
       },
