@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 
 /**
  * Sends the answers that become ready in one turn of the event loop one right after the other, at its end. Each write
@@ -6,13 +6,16 @@ import type { FastifyInstance } from 'fastify';
  * one wakes a caller with many connections, such as a proxy, for all.
  */
 export function sendAnswersTogether(fastify: FastifyInstance): void {
-  let ready: (() => void)[] = [];
+  let ready: { reply: FastifyReply; send: () => void }[] = [];
   const sendAll = (): void => {
     const sending = ready;
     ready = [];
-    for (const send of sending) send();
+    for (const { reply, send } of sending) {
+      // Of two answers to one request the first is sent, as it would have been at once.
+      if (!reply.raw.headersSent) send();
+    }
   };
-  fastify.addHook('onSend', (_request, _reply, _payload, done) => {
-    if (ready.push(done) === 1) setImmediate(sendAll);
+  fastify.addHook('onSend', (_request, reply, _payload, done) => {
+    if (ready.push({ reply, send: done }) === 1) setImmediate(sendAll);
   });
 }

@@ -39,6 +39,8 @@ export function refuseOtherMethods(fastify: FastifyInstance): () => void {
             code: 'method_not_allowed',
           });
           sendProblem(refusal, request, reply.header('allow', allowed));
+          // Ends the request here: it may not have been sent yet.
+          return reply;
         },
         handler: () => {},
       });
