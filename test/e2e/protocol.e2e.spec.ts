@@ -72,6 +72,16 @@ describe('ETag and If-Match', () => {
   });
 });
 
+describe('a method that a path does not take', () => {
+  it('given a body that cannot be read either, then 405 is the one answer, and the service goes on', async () => {
+    for (const body of ['{', new Uint8Array([0xff]), 'x'.repeat(300_000)]) {
+      const answer = await service.request('PUT', '/v1/users', { body });
+      expectProblem(answer, { status: 405, code: 'method_not_allowed' });
+    }
+    expectStatus(await service.request('GET', '/v1/users'), 200);
+  });
+});
+
 describe('positions', () => {
   it('given each kind of write, then answers its position, and they grow', async () => {
     const positions: bigint[] = [];
