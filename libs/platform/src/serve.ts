@@ -124,7 +124,8 @@ function installHooks(app: NestFastifyApplication): void {
   const metrics = app.get(Metrics);
   const fastify = app.getHttpAdapter().getInstance();
   takeJsonBodies(fastify);
-  sendAnswersTogether(fastify);
+  const logger = app.get(AppLogger);
+  sendAnswersTogether(fastify, (error, requestId) => logger.failure(error, { requestId }));
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();
