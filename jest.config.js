@@ -3,6 +3,7 @@ const shared = {
   transform: { '^.+\\.ts$': ['@swc/jest'] },
   moduleNameMapper: {
     '^#(tenant-users|keys|budgets|connections)$': '<rootDir>/apps/$1/src/index.ts',
+    '^#worker/([a-z-]+)$': '<rootDir>/libs/$1/src/worker.ts',
     '^#([a-z-]+)$': '<rootDir>/libs/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

@@ -6,7 +6,8 @@ const LIBS = {
   'message-bus': ['kernel', 'contracts'],
   projections: ['kernel', 'contracts', 'event-store', 'message-bus'],
   privacy: ['kernel'],
-  platform: ['kernel', 'contracts', 'event-store', 'message-bus', 'projections', 'privacy'],
+  storage: ['kernel', 'event-store', 'message-bus', 'projections', 'privacy'],
+  platform: ['kernel', 'contracts', 'event-store', 'message-bus', 'projections', 'privacy', 'storage'],
 };
 
 /** A client library and the only folders that may know it. */
@@ -31,7 +32,7 @@ const PROGRAMS = [
     .join(' ')
     .matchAll(/dist\/(\S+)\.js/g),
 ].map(([, path]) => `^${path}\\.ts$`);
-const ENTRIES = ['/src/(index|main)\\.ts$', '\\.worker\\.ts$', ...PROGRAMS];
+const ENTRIES = ['/src/(index|main|worker|projections)\\.ts$', '\\.worker\\.ts$', ...PROGRAMS];
 
 const arrowRules = Object.entries(LIBS).map(([lib, allowed]) => ({
   name: `arrows-of-${lib}`,

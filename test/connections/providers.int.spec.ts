@@ -238,7 +238,7 @@ describe('who may connect', () => {
   it('given all of the above, when the read models are built anew, then they are the same', async () => {
     for (const name of ['providers', 'connections']) {
       await service.readModels.catchUp(10_000);
-      service.readModels.rebuild(name, true);
+      await service.readModels.rebuild(name, true);
       const state = () => service.readModels.rebuildStatus(name).state;
       while (state() === 'running') await new Promise((resolve) => setImmediate(resolve));
       expect(service.readModels.rebuildStatus(name)).toMatchObject({ state: 'completed', differences: 0 });

@@ -100,7 +100,7 @@ describe('what is left of a person', () => {
   });
 
   it('given the living person, then no file holds anything in clear, the journals included', () => {
-    const journal = process.env.EVENT_STORE_URL ? 'read.db-wal' : 'log.db-wal';
+    const journal = process.env.EVENT_STORE_URL ? 'read/user-directory.db-wal' : 'log.db-wal';
     expect(statSync(join(tenantUsersDir(dataDir), journal)).size).toBeGreaterThan(0);
     expect(tracesUnder(dataDir, [...PERSONAL, ...rawKeys])).toEqual([]);
   });

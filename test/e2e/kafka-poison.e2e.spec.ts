@@ -64,7 +64,7 @@ await onKafka(({ setting, origin }) => {
     (await consumers()).find((one) => one.group === group)?.deadLettered ?? 0;
 
   const onReadModels = (...statements: string[]): void => {
-    const file = new DatabaseSync(join(service.dataDir, 'read.db'), { timeout: 5_000 });
+    const file = new DatabaseSync(join(service.dataDir, 'read', 'key-uses.db'), { timeout: 5_000 });
     for (const statement of statements) file.exec(statement);
     file.close();
   };

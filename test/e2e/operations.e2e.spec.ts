@@ -21,7 +21,7 @@ import {
 
 /** A first start is killed so long after it has made this file. */
 const INTERRUPTIONS = [
-  { file: process.env.EVENT_STORE_URL ? 'read.db' : 'log.db', thenMs: 0 },
+  { file: process.env.EVENT_STORE_URL ? 'read' : 'log.db', thenMs: 0 },
   { file: 'platform-key', thenMs: 0 },
   { file: 'platform-key', thenMs: 6 },
 ];

@@ -20,12 +20,18 @@ export function databaseUrl(dataDir: string): string | undefined {
 }
 
 /** Changes the read models of a data dir's service behind its back, whichever engine they are on. */
-export async function changeReadModels(dataDir: string, statements: readonly string[]): Promise<void> {
+export async function changeReadModels(
+  dataDir: string,
+  statements: readonly string[],
+  projection = 'user-directory',
+): Promise<void> {
   if (process.env.DATABASE_URL)
     return onServer((client) =>
       client.query(`set search_path = ${readModelsOf(dataDir)}; ${statements.join(';')}`),
     );
-  const file = new DatabaseSync(join(tenantUsersDir(dataDir), 'read.db'), { timeout: 2_000 });
+  const file = new DatabaseSync(join(tenantUsersDir(dataDir), 'read', `${projection}.db`), {
+    timeout: 2_000,
+  });
   file.exec(statements.join(';'));
   file.close();
 }

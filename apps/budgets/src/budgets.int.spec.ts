@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { validateMessage } from '#contracts';
 import { newId, notFound } from '#kernel';
 import { ReadModels } from '#platform';
+import { filesUnder } from '#testing';
 import { addUser, BudgetsApp, clock, type Method, until, world } from '../../../test/services/budgets-app.js';
 
 const { defaultUserId } = world;
@@ -196,8 +196,8 @@ describe('the end of a budget', () => {
     ] as const) {
       expect((await call(method, `${id}/${path}`, payload)).body.detail).toBe('user not found');
     }
-    for (const file of readdirSync(service.folder)) {
-      expect(readFileSync(join(service.folder, file)).includes('Secret of Alice')).toBe(false);
+    for (const file of filesUnder(service.folder)) {
+      expect(readFileSync(file).includes('Secret of Alice')).toBe(false);
     }
   });
 
@@ -222,7 +222,7 @@ describe('the end of a budget', () => {
 describe('the read model', () => {
   it('when built anew, then it equals what it was', async () => {
     const readModels = service.app.get(ReadModels);
-    readModels.rebuild('budgets', true);
+    await readModels.rebuild('budgets', true);
     const status = await until(() => {
       const now = readModels.rebuildStatus('budgets');
       return now.state === 'running' ? undefined : now;

@@ -17,8 +17,8 @@ import { HoldsController } from './http/holds.controller.js';
 import { RateLimitsController } from './http/rate-limits.controller.js';
 import { BUDGETS_CONSUMER, CascadeController, PARTICIPANT } from './policies/cascade.controller.js';
 import { BudgetHoldings } from './policies/holdings.js';
+import * as projectionModule from './projections.js';
 import { Budgets } from './read-models/budgets.js';
-import { BudgetsProjection } from './read-models/budgets.projection.js';
 import { Holds } from './read-models/holds.js';
 import { RateCounters } from './read-models/rate-counters.js';
 import { RateLimits } from './read-models/rate-limits.js';
@@ -43,7 +43,6 @@ export const budgetsConsumer: ConsumerOptions = {
     BudgetLedger,
     BudgetOwners,
     Budgets,
-    BudgetsProjection,
     Holds,
     RateLimits,
     RateCounters,
@@ -51,7 +50,7 @@ export const budgetsConsumer: ConsumerOptions = {
   ],
 })
 export class BudgetsModule {
-  constructor(readModels: ReadModels, projection: BudgetsProjection) {
-    readModels.project(projection);
+  constructor(readModels: ReadModels) {
+    readModels.add(projectionModule);
   }
 }

@@ -47,7 +47,7 @@ describe('commands at the moment of the deletion', () => {
         await sleep(delayMs);
         count(`${path} ${(await call(path === 'budget' ? 'PUT' : 'POST', `${id}/${path}`, payload)).status}`);
       };
-      const soon = () => random() * 8;
+      const soon = () => random() * 25;
       await Promise.all([
         command('budget/spend', { amount_usd: '1' }, soon()),
         command('budget/holds', { amount_usd: '1' }, soon()),

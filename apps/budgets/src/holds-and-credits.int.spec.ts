@@ -314,7 +314,7 @@ describe('many at once', () => {
 describe('the read model', () => {
   it('when built anew, then it equals what it was', async () => {
     const readModels = service.app.get(ReadModels);
-    readModels.rebuild('budgets', true);
+    await readModels.rebuild('budgets', true);
     const status = await until(() => {
       const now = readModels.rebuildStatus('budgets');
       return now.state === 'running' ? undefined : now;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,6 +29,7 @@ import {
   UserDirectory,
 } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
+import { filesUnder } from '#testing';
 import { ConnectionsModule, connectionsConsumer } from './connections.module.js';
 
 const PLATFORM = newId();
@@ -422,8 +423,8 @@ describe('the end of a user', () => {
 describe('the files of the service', () => {
   it('given secrets, then none of them holds a name or a value', async () => {
     await put('alices_private_bank', 'correct horse battery staple');
-    for (const name of await readdir(folder)) {
-      const bytes = await readFile(join(folder, name));
+    for (const name of filesUnder(folder)) {
+      const bytes = await readFile(name);
       expect([name, bytes.includes('alices_private_bank'), bytes.includes('battery staple')]).toEqual([
         name,
         false,
@@ -450,7 +451,7 @@ describe('the files of the service', () => {
     await put('a', 'x');
     const readModels = app.get(ReadModels);
     await readModels.catchUp(10_000);
-    readModels.rebuild('secrets', true);
+    await readModels.rebuild('secrets', true);
     await until('the rebuild has ended', () => readModels.rebuildStatus('secrets').state !== 'running');
     expect(readModels.rebuildStatus('secrets')).toMatchObject({ state: 'completed', differences: 0 });
     expect((await get('a')).json.value).toBe('x');

@@ -33,12 +33,10 @@ import { CascadeController } from './policies/cascade.controller.js';
 import { ConnectionCleanup } from './policies/connection-cleanup.js';
 import { ConnectionHoldings } from './policies/holdings.js';
 import { CONNECTIONS, CONSUMER_GROUP } from './policies/participants.js';
+import * as projectionModule from './projections.js';
 import { Connections } from './read-models/connections.js';
-import { ConnectionsProjection } from './read-models/connections.projection.js';
 import { ProviderList } from './read-models/providers.js';
-import { ProvidersProjection } from './read-models/providers.projection.js';
 import { Secrets } from './read-models/secrets.js';
-import { SecretsProjection } from './read-models/secrets.projection.js';
 
 export const connectionsConsumer: ConsumerOptions = {
   group: CONSUMER_GROUP,
@@ -46,21 +44,13 @@ export const connectionsConsumer: ConsumerOptions = {
   transportId: CONNECTIONS,
 };
 
-const VAULT = [
-  PutSecretHandler,
-  ReadSecretHandler,
-  DeleteSecretHandler,
-  SecretNames,
-  Secrets,
-  SecretsProjection,
-];
+const VAULT = [PutSecretHandler, ReadSecretHandler, DeleteSecretHandler, SecretNames, Secrets];
 
 const PROVIDERS = [
   ConfigureProviderHandler,
   RemoveProviderHandler,
   ProviderAccess,
   ProviderList,
-  ProvidersProjection,
   OAuthClient,
   McpClient,
   McpDiscovery,
@@ -80,7 +70,6 @@ const CONNECTING = [
   Revocations,
   ConnectionCleanup,
   Connections,
-  ConnectionsProjection,
   PublicUrl,
 ];
 
@@ -103,9 +92,7 @@ export class ConnectionsModule implements OnModuleInit {
 
   onModuleInit(): void {
     const { modules, readModels } = this;
-    readModels.project(modules.get(SecretsProjection));
-    readModels.project(modules.get(ProvidersProjection));
-    readModels.project(modules.get(ConnectionsProjection));
+    readModels.add(projectionModule);
     readModels.follow(modules.get(ConnectionCleanup));
   }
 }

@@ -226,6 +226,7 @@ describe('the lives of keys', () => {
   const storedUses = (userId: string) =>
     app
       .get<ReadDatabase>(READ_DATABASE)
+      .of('key-uses')
       .reader<KeyTables>()
       .selectFrom('key_uses')
       .select(['key_id', 'last_used_at'])
@@ -254,7 +255,7 @@ describe('the lives of keys', () => {
     await app.get(KeyUses).flush();
     expect(await storedUses(userId)).toEqual([{ key_id: used.id, last_used_at: last }]);
     expect(await shown()).toEqual(expected);
-    app.get(ReadModels).rebuild('key-registry', true);
+    await app.get(ReadModels).rebuild('key-registry', true);
     while (app.get(ReadModels).rebuildStatus('key-registry').state === 'running') await nextTurn();
     expect(app.get(ReadModels).rebuildStatus('key-registry')).toMatchObject({ state: 'completed' });
     expect(await shown()).toEqual(expected);

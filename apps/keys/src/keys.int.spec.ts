@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -30,6 +30,7 @@ import {
 } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
 import type { ReadDatabase } from '#projections';
+import { filesUnder } from '#testing';
 import { keyring } from './domain/keyring.decide.js';
 import { KeysModule, keysConsumer } from './index.js';
 import type { KeyTables } from './read-models/tables.js';
@@ -427,7 +428,7 @@ describe('the keys service', () => {
     );
     expect(await deleteUser(userId)).toMatchObject({ id: confirmed.id, data: { removed: { keys: 2 } } });
     expect(await app.get<SubjectKeyStore>(KEY_STORE).find(await subjectKeyOf(userId))).toBeUndefined();
-    const reader = app.get<ReadDatabase>(READ_DATABASE).reader<KeyTables>();
+    const reader = app.get<ReadDatabase>(READ_DATABASE).of('key-registry').reader<KeyTables>();
     const rows = await reader.selectFrom('keys').selectAll().where('user_id', '=', userId).execute();
     const left = { personal: null, key_prefix: '', scopes: '[]', revoked: 1, expires_at: null };
     expect(rows).toMatchObject([left, left, left]);
@@ -452,8 +453,8 @@ describe('the keys service', () => {
 
   it('given all of that, then no file holds a name or a key, and a rebuild changes no row', async () => {
     const { raw_key } = await issue(newUser(), { name: 'Very private name' });
-    for (const file of await readdir(dataDir)) {
-      const bytes = await readFile(join(dataDir, file));
+    for (const file of filesUnder(dataDir)) {
+      const bytes = await readFile(file);
       expect([file, bytes.includes('Very private name'), bytes.includes(raw_key)]).toEqual([
         file,
         false,
@@ -461,7 +462,7 @@ describe('the keys service', () => {
       ]);
     }
     const readModels = app.get(ReadModels);
-    readModels.rebuild('key-registry', true);
+    await readModels.rebuild('key-registry', true);
     while (readModels.rebuildStatus('key-registry').state === 'running') await sleep(5);
     expect(readModels.rebuildStatus('key-registry')).toMatchObject({ state: 'completed', differences: 0 });
   });

@@ -10,7 +10,7 @@ import { KeysController } from './http/keys.controller.js';
 import { CascadeController } from './policies/cascade.controller.js';
 import { KeyHoldings } from './policies/holdings.js';
 import { KEYS, PARTICIPANT } from './policies/participant.js';
-import { KeyRegistryProjection } from './read-models/key-registry.projection.js';
+import * as projectionModule from './projections.js';
 import { KeyUses } from './read-models/key-uses.js';
 import { KeyVerification } from './read-models/key-verification.js';
 import { Keys } from './read-models/keys.js';
@@ -35,12 +35,11 @@ export const keysConsumer: ConsumerOptions = {
     KnownKeys,
     KitScopes,
     KeyVerification,
-    KeyRegistryProjection,
     KeyHoldings,
   ],
 })
 export class KeysModule {
-  constructor(readModels: ReadModels, keyRegistry: KeyRegistryProjection) {
-    readModels.project(keyRegistry);
+  constructor(readModels: ReadModels) {
+    readModels.add(projectionModule);
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +14,7 @@ import {
   startFollowing,
 } from '#platform';
 import type { ReadDatabase } from '#projections';
+import { filesUnder } from '#testing';
 import { TenantUsersModule, tenantUsersConsumer } from './index.js';
 import { PARTICIPANTS } from './policies/participants.js';
 import { UserDeletionProcess } from './policies/user-deletion.js';
@@ -216,10 +217,10 @@ describe('requests with an Idempotency-Key', () => {
     const { body } = await post('/v1/platforms', { name: 'Canary' }, { by: settings.rootKey });
     await post('/v1/users', { label: 'canary-label-7f3a' });
     await sleep(50);
-    const files = (await readdir(settings.dataDir)).filter((file) => file.includes('.db'));
-    expect(files).toContain('requests.db');
+    const files = filesUnder(settings.dataDir).filter((file) => file.includes('.db'));
+    expect(files).toContain(join(settings.dataDir, 'keys.db'));
     for (const file of files) {
-      const bytes = await readFile(join(settings.dataDir, file));
+      const bytes = await readFile(file);
       for (const secret of [body.api_key.raw_key, 'canary-label-7f3a', idempotencyKey]) {
         expect([file, bytes.includes(secret)]).toEqual([file, false]);
       }

@@ -493,7 +493,7 @@ describe('platforms, their tenants, kits and keys', () => {
 
   it('given all of that, when the read model is rebuilt, then no row differs', async () => {
     const readModels = app.get(ReadModels);
-    readModels.rebuild('access', true);
+    await readModels.rebuild('access', true);
     while (readModels.rebuildStatus('access').state === 'running') await sleep(5);
     expect(readModels.rebuildStatus('access')).toMatchObject({ state: 'completed', differences: 0 });
   });

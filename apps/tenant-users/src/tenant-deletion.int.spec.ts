@@ -280,7 +280,7 @@ describe('deleting a tenant', () => {
   it('given all of that, when the read model is rebuilt, then no row differs', async () => {
     const readModels = service.app.get(ReadModels);
     for (const name of ['tenant-deletions', 'access']) {
-      readModels.rebuild(name, true);
+      await readModels.rebuild(name, true);
       while (readModels.rebuildStatus(name).state === 'running') await sleep(5);
       expect(readModels.rebuildStatus(name)).toMatchObject({ state: 'completed', differences: 0 });
     }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +21,7 @@ import {
 } from '#platform';
 import { PersonalDataCodec, Sealer, type SubjectKeyStore } from '#privacy';
 import type { ReadDatabase } from '#projections';
+import { filesUnder } from '#testing';
 import { tenantUser } from './domain/tenant-user.decide.js';
 import { TenantUsersModule, tenantUsersConsumer } from './index.js';
 
@@ -181,7 +182,7 @@ describe('the tenant-users service', () => {
     });
 
     it('given a row that was lost, when read models are built anew, then lists have the user again', async () => {
-      const database = app.get<ReadDatabase>(READ_DATABASE);
+      const database = app.get<ReadDatabase>(READ_DATABASE).of('user-directory');
       const lost = (await call('POST', '/v1/users', { label: 'Zed' }, by)).body.id;
       await database.write((transaction) => sql`delete from users where id = ${lost}`.execute(transaction));
       const later = (await call('POST', '/v1/users', { label: 'Zoe' }, by)).body.id;
@@ -253,7 +254,7 @@ describe('the tenant-users service', () => {
 
     it('given all of that, then a rebuild changes no row, and no file holds an email or metadata', async () => {
       const readModels = app.get(ReadModels);
-      readModels.rebuild('user-directory', true);
+      await readModels.rebuild('user-directory', true);
       while (readModels.rebuildStatus('user-directory').state === 'running') await sleep(5);
       expect(readModels.rebuildStatus('user-directory')).toMatchObject({
         state: 'completed',
@@ -265,8 +266,8 @@ describe('the tenant-users service', () => {
         { email: 'secret@example.com', metadata: { hush: 'very private' } },
         by,
       );
-      for (const file of await readdir(settings.dataDir)) {
-        const bytes = await readFile(join(settings.dataDir, file));
+      for (const file of filesUnder(settings.dataDir)) {
+        const bytes = await readFile(file);
         const held = ['secret@example.com', 'very private', 'hush'].filter((text) => bytes.includes(text));
         expect([file, held]).toEqual([file, []]);
       }

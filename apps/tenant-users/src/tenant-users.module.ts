@@ -28,22 +28,20 @@ import { UserDeletionsController } from './http/user-deletions.controller.js';
 import { Bootstrap } from './policies/bootstrap.js';
 import { CascadeController } from './policies/cascade.controller.js';
 import { DeletionReminders } from './policies/deletion-reminders.js';
-import { lifecycleMessage, RELAYED_CATEGORIES } from './policies/lifecycle-messages.js';
 import { TENANT_USERS } from './policies/participants.js';
 import { Provisioning } from './policies/provisioning.js';
 import { TenantDeletionProcess } from './policies/tenant-deletion.js';
 import { UserDeletionProcess } from './policies/user-deletion.js';
+import * as projectionModule from './projections.js';
 import { Access } from './read-models/access.js';
-import { AccessProjection } from './read-models/access.projection.js';
 import { AccountKits } from './read-models/account-kits.js';
 import { DeletionPreviews } from './read-models/deletion-previews.js';
-import { Deletions, DeletionsProjection } from './read-models/deletions.js';
+import { Deletions } from './read-models/deletions.js';
 import { KnownUsers } from './read-models/known-users.js';
 import { PlatformKeyRegistry } from './read-models/platform-keys.js';
 import { Platforms } from './read-models/platforms.js';
-import { TenantDeletions, TenantDeletionsProjection } from './read-models/tenant-deletions.js';
+import { TenantDeletions } from './read-models/tenant-deletions.js';
 import { Tenants } from './read-models/tenants.js';
-import { UserDirectoryProjection } from './read-models/user-directory.projection.js';
 import { UserFilters } from './read-models/user-filter.js';
 import { UserHistory } from './read-models/user-history.js';
 import { UserLists } from './read-models/user-lists.js';
@@ -85,7 +83,6 @@ export const tenantUsersConsumer: ConsumerOptions = {
     BlindIndexes,
     Usernames,
     Access,
-    AccessProjection,
     PlatformKeyRegistry,
     Platforms,
     Tenants,
@@ -95,13 +92,10 @@ export const tenantUsersConsumer: ConsumerOptions = {
     UserLists,
     UserHistory,
     KnownUsers,
-    UserDirectoryProjection,
     Deletions,
     DeletionPreviews,
-    DeletionsProjection,
     DeletionReminders,
     TenantDeletions,
-    TenantDeletionsProjection,
     TenantDeletionProcess,
     Provisioning,
     UserDeletionProcess,
@@ -120,17 +114,9 @@ export class TenantUsersModule implements OnModuleInit {
 
   onModuleInit(): void {
     const { modules, readModels } = this;
-    readModels.project(modules.get(AccessProjection));
-    readModels.project(modules.get(UserDirectoryProjection));
-    readModels.project(modules.get(DeletionsProjection));
+    readModels.add(projectionModule);
     readModels.follow(modules.get(Provisioning));
-    readModels.project(modules.get(TenantDeletionsProjection));
     readModels.follow(modules.get(UserDeletionProcess));
     readModels.follow(modules.get(TenantDeletionProcess));
-    readModels.relay({
-      name: 'lifecycle-relay',
-      categories: RELAYED_CATEGORIES,
-      toMessage: lifecycleMessage,
-    });
   }
 }

@@ -263,7 +263,7 @@ describe('usernames', () => {
 
   it('given all of that, then the log holds no username in clear, and a rebuild differs in no row', async () => {
     const readModels = service.app.get(ReadModels);
-    readModels.rebuild('user-directory', true);
+    await readModels.rebuild('user-directory', true);
     while (readModels.rebuildStatus('user-directory').state === 'running') await sleep(5);
     expect(readModels.rebuildStatus('user-directory')).toMatchObject({ state: 'completed', differences: 0 });
     const stored = await eventsOf('alice');

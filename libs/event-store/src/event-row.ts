@@ -1,6 +1,6 @@
 import { invalidInput, type JsonObject, type NewEvent, type RecordedEvent, TenantryError } from '#kernel';
 import type { ExpectedRevision } from './event-store.js';
-import type { AppendRequest, EventRow } from './sqlite/writer.worker.js';
+import type { AppendRequest, EventRow } from './sqlite/log-file.js';
 
 const MAX_APPEND_BYTES = 1_048_576;
 /** A category without hyphens, a hyphen, an id; printable ASCII, so that it is stored exactly as it is compared. */

@@ -19,4 +19,4 @@ export { clientConnectionString } from './eventstoredb/connection-string.js';
 export { EventStoreDb } from './eventstoredb/event-store-db.js';
 export { AccessDenied } from './eventstoredb/failures.js';
 export { ExclusiveLock } from './sqlite/exclusive-lock.js';
-export { SqliteEventStore } from './sqlite/sqlite-event-store.js';
+export { type LogWriter, SqliteEventStore } from './sqlite/sqlite-event-store.js';

@@ -57,7 +57,7 @@ export { Holdings } from './operations/holdings.js';
 export { LogAnswers } from './operations/log-answers.js';
 export { AppLogger } from './operations/logger.js';
 export { type CountsChanges, ProjectionCache } from './operations/projection-cache.js';
-export { type FollowedLog, ReadModels, type RelayedLog } from './operations/read-models.js';
+export { type Changes, type FollowedLog, ReadModels } from './operations/read-models.js';
 export { PlatformModule } from './platform.module.js';
 export { runService } from './run-service.js';
 export {

@@ -1,19 +1,18 @@
-import { join } from 'node:path';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
-import {
-  AccessDenied,
-  Aggregates,
-  type EventStore,
-  EventStoreDb,
-  ExclusiveLock,
-  SqliteEventStore,
-} from '#event-store';
+import { AccessDenied, Aggregates, type EventStore, EventStoreDb, SqliteEventStore } from '#event-store';
 import { type Clock, isTenantryError, systemClock } from '#kernel';
 import { BusRefusal, EmbeddedBus, KafkaBus, type MessageBus } from '#message-bus';
 import { PersonalDataCodec, Sealer, SqliteKeyStore, type SubjectKeyStore } from '#privacy';
-import { PostgresReplicas, SqliteReadDatabase, singleProcess } from '#projections';
+import {
+  PostgresReplicas,
+  RemotePart,
+  RemoteReadFolder,
+  SqliteReadFolder,
+  singleProcess,
+} from '#projections';
+import { KEYS_PART, keyWriter, logWriter, messageWriter, queryWriter, type Storage } from '#storage';
 import { AccessGuard } from './access/access.guard.js';
 import { RequestLimits } from './access/request-limits.js';
 import { Position } from './http/position.js';
@@ -21,6 +20,7 @@ import { ProblemFilter } from './http/problem.filter.js';
 import { RequestValidation } from './http/validation.js';
 import { IdempotentRequests } from './idempotency/idempotent-requests.js';
 import { refusedSetting } from './kafka-settings.js';
+import { dataFile, logPositions, openStorage } from './open-storage.js';
 import { Cascade } from './operations/cascade.js';
 import { Consumers } from './operations/consumers.js';
 import { HealthController } from './operations/health.controller.js';
@@ -29,6 +29,7 @@ import { LogAnswers } from './operations/log-answers.js';
 import { AppLogger } from './operations/logger.js';
 import { Metrics, MetricsController } from './operations/metrics.js';
 import { Parts } from './operations/parts.js';
+import { ProjectionRuns } from './operations/projection-runs.js';
 import { ProjectionsController } from './operations/projections.controller.js';
 import { ReadModels } from './operations/read-models.js';
 import { PostgresEngines } from './postgres-engines.js';
@@ -43,6 +44,7 @@ import {
   READ_DATABASE,
   REPLICAS,
   SETTINGS,
+  STORAGE,
 } from './tokens.js';
 
 /** What every service stands on: the embedded engines, or those that the settings name. */
@@ -66,29 +68,32 @@ export class PlatformModule {
   }
 }
 
-const file = (settings: Settings, name: string): string => join(settings.dataDir, name);
-
 function engines(settings: Settings, clock: Clock): Provider[] {
   return [
     { provide: SETTINGS, useValue: settings },
     { provide: CLOCK, useValue: clock },
     {
-      provide: EVENT_STORE,
-      useFactory: (logger: AppLogger) => openEventStore(settings, logger),
+      provide: STORAGE,
+      useFactory: (logger: AppLogger) => openStorage(settings, logger),
       inject: [AppLogger],
     },
     {
+      provide: EVENT_STORE,
+      useFactory: (logger: AppLogger, storage?: Storage) => openEventStore(settings, logger, storage),
+      inject: [AppLogger, STORAGE],
+    },
+    {
       provide: MESSAGE_BUS,
-      useFactory: (logger: AppLogger) => openBus(settings, clock, logger),
-      inject: [AppLogger],
+      useFactory: (logger: AppLogger, storage?: Storage) => openBus(settings, { clock, logger }, storage),
+      inject: [AppLogger, STORAGE],
     },
     ...databases(settings, clock),
   ];
 }
 
 function databases(settings: Settings, clock: Clock): Provider[] {
-  const { databaseUrl: url, keyStoreUrl } = settings;
-  const inject = [PostgresEngines];
+  const { databaseUrl: url, keyStoreUrl, masterKey } = settings;
+  const inject = [PostgresEngines, STORAGE];
   return [
     {
       provide: PostgresEngines,
@@ -97,16 +102,21 @@ function databases(settings: Settings, clock: Clock): Provider[] {
     },
     {
       provide: DURABLE_DATABASE,
-      useFactory: (postgres: PostgresEngines) =>
-        url
-          ? postgres.durableDatabase(url)
-          : SqliteReadDatabase.open(file(settings, 'requests.db'), { durable: true }),
+      useFactory: (postgres: PostgresEngines, storage?: Storage) => {
+        if (url) return postgres.durableDatabase(url);
+        const writer = queryWriter(embedded(storage));
+        return new RemotePart(dataFile(settings, 'keys'), (queries) => writer.run(KEYS_PART, queries));
+      },
       inject,
     },
     {
       provide: READ_DATABASE,
-      useFactory: (postgres: PostgresEngines) =>
-        url ? postgres.readDatabase(url) : SqliteReadDatabase.open(file(settings, 'read.db')),
+      useFactory: (postgres: PostgresEngines, storage?: Storage) => {
+        if (url) return postgres.readDatabase(url);
+        const folder = dataFile(settings, 'read');
+        if (settings.eventStoreUrl) return new SqliteReadFolder(folder);
+        return new RemoteReadFolder(folder, queryWriter(embedded(storage)));
+      },
       inject,
     },
     {
@@ -116,36 +126,49 @@ function databases(settings: Settings, clock: Clock): Provider[] {
     },
     {
       provide: KEY_STORE,
-      useFactory: (postgres: PostgresEngines) =>
+      useFactory: (postgres: PostgresEngines, storage?: Storage) =>
         withRightKey<SubjectKeyStore>(() =>
           keyStoreUrl
             ? postgres.keyStore(keyStoreUrl)
-            : SqliteKeyStore.open(file(settings, 'keys.db'), settings.masterKey, { clock }),
+            : SqliteKeyStore.open(dataFile(settings, 'keys'), keyWriter(embedded(storage)), {
+                masterKey,
+                clock,
+              }),
         ),
       inject,
     },
   ];
 }
 
-async function openBus(settings: Settings, clock: Clock, logger: AppLogger): Promise<MessageBus> {
+function embedded(storage: Storage | undefined): Storage {
+  if (!storage) throw new Error('an embedded engine has no storage');
+  return storage;
+}
+
+async function openBus(
+  settings: Settings,
+  parts: { clock: Clock; logger: AppLogger },
+  storage?: Storage,
+): Promise<MessageBus> {
   const { kafka } = settings;
-  if (!kafka) return EmbeddedBus.open(file(settings, 'bus.db'), { clock, logger });
+  if (!kafka) return EmbeddedBus.open(dataFile(settings, 'bus'), messageWriter(embedded(storage)), parts);
   try {
-    const onRefused = (refusal: BusRefusal) => logger.error({}, refusedSetting(refusal, kafka).message);
-    return await KafkaBus.open({ ...kafka, clock, logger, onRefused });
+    const onRefused = (refusal: BusRefusal) => parts.logger.error({}, refusedSetting(refusal, kafka).message);
+    return await KafkaBus.open({ ...kafka, ...parts, onRefused });
   } catch (error) {
     throw error instanceof BusRefusal ? refusedSetting(error, kafka) : error;
   }
 }
 
 /** A server that is down is waited for; one that refuses the user is a wrong setting. */
-async function openEventStore(settings: Settings, logger: AppLogger): Promise<EventStore> {
+async function openEventStore(settings: Settings, logger: AppLogger, storage?: Storage): Promise<EventStore> {
   const { eventStoreUrl: url, streamPrefix } = settings;
-  if (!url) return SqliteEventStore.open(file(settings, 'log.db'), { logNumber: settings.logNumber });
-  // What else is in the data dir has one process to write it, wherever the log is.
-  const lock = ExclusiveLock.acquire(file(settings, 'data-dir.lock'), 'the data dir');
+  if (!url) {
+    const writer = logWriter(embedded(storage), logPositions(settings));
+    return new SqliteEventStore(dataFile(settings, 'log'), writer);
+  }
   try {
-    return await EventStoreDb.open(url, { logger, streamPrefix, onClosed: () => lock.release() });
+    return await EventStoreDb.open(url, { logger, streamPrefix });
   } catch (error) {
     if (!(error instanceof AccessDenied)) throw error;
     throw new InvalidSetting('EVENT_STORE_URL', error.message);
@@ -169,6 +192,7 @@ function services(): Provider[] {
     OtherServices,
     IdempotentRequests,
     LogAnswers,
+    ProjectionRuns,
     ReadModels,
     Consumers,
     Parts,

@@ -9,3 +9,5 @@ export const READ_DATABASE = Symbol('ReadDatabase');
 export const REPLICAS = Symbol('Replicas');
 export const MESSAGE_BUS = Symbol('MessageBus');
 export const KEY_STORE = Symbol('SubjectKeyStore');
+/** The thread that owns the SQLite files of the embedded engines; undefined where there are none. */
+export const STORAGE = Symbol('Storage');

@@ -1,10 +1,8 @@
 import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { unavailable } from '#kernel';
 
-/** How long another process may hold the file; the event loop stands still meanwhile. */
+/** How long another process may hold the file. */
 const BUSY_TIMEOUT_MS = 1000;
-const SQLITE_IOERR = 10;
 
 /**
  * Rows of `subject_keys` are appended in ascending order, never removed and never change their size. So SQLite
@@ -15,18 +13,14 @@ const SET_UP = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   PRAGMA secure_delete = ON;
+  PRAGMA wal_autocheckpoint = 0;
   CREATE TABLE IF NOT EXISTS subject_keys (id INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS destroyed_keys (id INTEGER PRIMARY KEY, destroyed_at TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
 `;
 
 const prepareAll = (database: DatabaseSync) => ({
-  lastKey: database.prepare('SELECT coalesce(max(id), 0) AS id FROM subject_keys'),
   insertKey: database.prepare('INSERT INTO subject_keys (id, wrapped) VALUES (?, ?)'),
-  selectKey: database.prepare(
-    `SELECT wrapped, destroyed_at AS destroyedAt
-     FROM subject_keys LEFT JOIN destroyed_keys USING (id) WHERE id = ?`,
-  ),
   zeroKey: database.prepare('UPDATE subject_keys SET wrapped = zeroblob(length(wrapped)) WHERE id = ?'),
   // An upsert that changes nothing, because DO NOTHING would return no row for a key that is destroyed already.
   buryKey: database.prepare(
@@ -34,127 +28,77 @@ const prepareAll = (database: DatabaseSync) => ({
      ON CONFLICT DO UPDATE SET destroyed_at = destroyed_at RETURNING destroyed_at AS destroyedAt`,
   ),
   insertSecret: database.prepare('INSERT INTO secrets (name, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING'),
-  selectSecret: database.prepare('SELECT wrapped FROM secrets WHERE name = ?'),
+  deleteSecret: database.prepare('DELETE FROM secrets WHERE name = ?'),
+  checkpoint: database.prepare('PRAGMA wal_checkpoint(PASSIVE)'),
   truncateLog: database.prepare('PRAGMA wal_checkpoint(TRUNCATE)'),
 });
 
-function syncFile(file: string): void {
-  const descriptor = openSync(file, 'r+');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** From SQLite, which sets `errcode` (the primary code is its low byte), or from a system call. */
-const isStorageError = (error: unknown): error is NodeJS.ErrnoException & { errcode?: number } =>
-  error instanceof Error && ('errcode' in error || 'syscall' in error);
-
-/** `destroyedAt` is RFC 3339 UTC; once it is set, `wrapped` is nothing but zeros. */
-export interface KeyRow {
-  wrapped: Uint8Array;
-  destroyedAt: string | null;
-}
-
 /**
- * The SQLite file of a key store. It holds wrapped bytes only and never sees a key in clear. Each change is one
- * durable transaction; SQLite's own errors come out as TenantryError `unavailable`.
+ * The one writer of a key store's SQLite file. It holds wrapped bytes only and never sees a key in clear. Errors of the
+ * database leave open what was stored: its thread must end.
  */
 export class KeyFile {
+  /** For the tables of others that are kept as safe as the keys. */
+  readonly database: DatabaseSync;
   readonly #file: string;
-  readonly #database: DatabaseSync;
   readonly #sql: ReturnType<typeof prepareAll>;
-  #stopped: unknown;
 
   constructor(file: string) {
     this.#file = file;
     if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
-    this.#database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
-    this.#database.exec(SET_UP);
-    this.#sql = prepareAll(this.#database);
+    this.database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+    this.database.exec(SET_UP);
+    this.#sql = prepareAll(this.database);
   }
 
-  /** Appends `count` keys under the ids that follow the last one. */
-  append(count: number, wrappedKey: (id: number) => Uint8Array): void {
-    this.#write(() => {
-      const first = Number(this.#sql.lastKey.get()?.id) + 1;
-      for (let id = first; id < first + count; id++) this.#sql.insertKey.run(id, wrappedKey(id));
-    });
+  /** One durable transaction. */
+  transaction(work: () => void): void {
+    this.database.exec('BEGIN IMMEDIATE');
+    work();
+    this.database.exec('COMMIT');
   }
 
-  read(id: number): KeyRow | undefined {
-    return this.#attempt(() => this.#sql.selectKey.get(id) as KeyRow | undefined);
+  insert(id: number, wrapped: Uint8Array): void {
+    this.#sql.insertKey.run(id, wrapped);
+  }
+
+  /** Overwrites a key with zeros; `truncate` then ends its copies in the journal. Answers when it was first destroyed. */
+  destroy(id: number, at: string): string {
+    this.#sql.zeroKey.run(id);
+    return String(this.#sql.buryKey.get(id, at)?.destroyedAt);
+  }
+
+  /** The first one of a name stays. */
+  insertSecret(name: string, wrapped: Uint8Array): void {
+    this.#sql.insertSecret.run(name, wrapped);
+  }
+
+  deleteSecret(name: string): void {
+    this.#sql.deleteSecret.run(name);
   }
 
   /**
-   * Overwrites the keys with zeros, then folds the write-ahead log, which still holds the pages as they were
-   * before, into the file and cuts it to nothing. The cut is synced too, or a power failure could bring the
-   * log's old length back. Answers when each was first destroyed. The log is cut even if all were destroyed
-   * already: the process may have ended between their commit and the cut.
+   * Folds the write-ahead log, which still holds pages as they were before, into the file and cuts it to nothing.
+   * The cut is synced too, or a power failure could bring the log's old length back. False while somebody reads.
    */
-  destroy(ids: readonly number[], at: string): string[] {
-    const destroyedAt = this.#write(() =>
-      ids.map((id) => {
-        this.#sql.zeroKey.run(id);
-        return String(this.#sql.buryKey.get(id, at)?.destroyedAt);
-      }),
-    );
-    if (this.#attempt(() => this.#sql.truncateLog.get())?.busy !== 0) {
-      throw unavailable('the key store is in use by another process: its log could not be cut');
+  truncate(): boolean {
+    if (this.#sql.truncateLog.get()?.busy !== 0) return false;
+    const descriptor = openSync(`${this.#file}-wal`, 'r+');
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
     }
-    this.#attempt(() => syncFile(`${this.#file}-wal`));
-    return destroyedAt;
+    return true;
   }
 
-  /** The secret of that name; the first caller's `wrapped` makes it. */
-  secret(name: string, wrapped: () => Uint8Array): Uint8Array {
-    const select = () => this.#sql.selectSecret.get(name)?.wrapped as Uint8Array | undefined;
-    return (
-      this.#attempt(select) ??
-      this.#write(() => {
-        this.#sql.insertSecret.run(name, wrapped());
-        return select() as Uint8Array;
-      })
-    );
-  }
-
-  /** Throws when the file can't be used. */
-  check(): void {
-    this.#attempt(() => this.#sql.lastKey.get());
+  /** Moves what was committed from the write-ahead log into the file; waits for nobody. */
+  checkpoint(): void {
+    this.#sql.checkpoint.get();
   }
 
   close(): void {
-    if (this.#database.isOpen) this.#database.close();
-  }
-
-  #write<Result>(work: () => Result): Result {
-    return this.#attempt(() => {
-      this.#database.exec('BEGIN IMMEDIATE');
-      try {
-        const result = work();
-        this.#database.exec('COMMIT');
-        return result;
-      } finally {
-        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      }
-    });
-  }
-
-  /**
-   * After a failed write or sync the kernel may have dropped pages that it then reports as clean, so a second
-   * try could succeed without being durable: an I/O error stops the file for good (fail-stop).
-   */
-  #attempt<Result>(work: () => Result): Result {
-    if (this.#stopped) {
-      throw unavailable('the key store stopped after an I/O error', { cause: this.#stopped });
-    }
-    try {
-      return work();
-    } catch (cause) {
-      if (!isStorageError(cause)) throw cause;
-      if (cause.code === 'EIO' || (cause.errcode ?? 0) % 256 === SQLITE_IOERR) this.#stopped = cause;
-      throw unavailable('the key store failed', { cause });
-    }
+    this.truncate();
+    this.database.close();
   }
 }

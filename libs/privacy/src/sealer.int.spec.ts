@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Json, JsonObject } from '#kernel';
+import { openEmbeddedKeys } from '#testing';
 import { Sealer } from './sealer.js';
-import { SqliteKeyStore } from './sqlite-key-store.js';
+import type { SqliteKeyStore } from './sqlite-key-store.js';
 
 const CONTEXT = 'tenantUser-1';
 const alice: JsonObject = {
@@ -19,13 +20,13 @@ const alice: JsonObject = {
 describe('Sealer', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-sealer-'));
   const masterKey = randomBytes(32);
-  const open = () => SqliteKeyStore.open(join(folder, 'keys.db'), masterKey);
+  const open = () => openEmbeddedKeys(join(folder, 'keys.db'), { masterKey });
   let store: SqliteKeyStore;
   let sealer: Sealer;
   let keyId: string;
 
   beforeAll(async () => {
-    store = open();
+    store = await open();
     sealer = new Sealer(store);
     keyId = await store.assign();
   });
@@ -55,7 +56,7 @@ describe('Sealer', () => {
   });
 
   it('given a value, when it is sealed again by another sealer on the store opened anew, then the bytes are the same', async () => {
-    const reopened = open();
+    const reopened = await open();
     const again = await new Sealer(reopened).seal(keyId, CONTEXT, { ...alice });
     await reopened.close();
     expect(again).toBe(await sealer.seal(keyId, CONTEXT, alice));

@@ -58,7 +58,7 @@ export class Sealer {
     },
   });
 
-  constructor(private readonly keys: SubjectKeyStore) {}
+  constructor(private readonly keys: Pick<SubjectKeyStore, 'find'>) {}
 
   /**
    * `context` names where the value belongs (a stream, a row): it opens only there.

@@ -4,11 +4,10 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Clock } from '#kernel';
-import { describeSubjectKeyStore } from '#testing';
-import { SqliteKeyStore, type SqliteKeyStoreOptions } from './sqlite-key-store.js';
+import { describeSubjectKeyStore, openEmbeddedKeys } from '#testing';
+import type { SqliteKeyStore } from './sqlite-key-store.js';
 
 let millisecond = Date.UTC(2030, 0, 1);
 const tickingClock: Clock = { now: () => new Date(millisecond++) };
@@ -17,7 +16,7 @@ describeSubjectKeyStore('SqliteKeyStore', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-keys-'));
   const masterKey = randomBytes(32);
   return {
-    open: async () => SqliteKeyStore.open(join(folder, 'keys.db'), masterKey, { clock: tickingClock }),
+    open: async () => openEmbeddedKeys(join(folder, 'keys.db'), { masterKey, clock: tickingClock }),
     dispose: async () => rmSync(folder, { recursive: true }),
   };
 });
@@ -28,8 +27,13 @@ describe('SqliteKeyStore', () => {
   let store: SqliteKeyStore;
   let inspector: DatabaseSync;
   const masterKey = randomBytes(32);
-  const open = (options: SqliteKeyStoreOptions = {}) => SqliteKeyStore.open(file, masterKey, options);
-  const assignMany = (count: number) => Promise.all(Array.from({ length: count }, () => store.assign()));
+  const open = (options: { clock?: Clock } = {}) => openEmbeddedKeys(file, { masterKey, ...options });
+  /** Durable when they are answered. */
+  const assignMany = async (count: number) => {
+    const ids = await Promise.all(Array.from({ length: count }, () => store.assign()));
+    await store.ready();
+    return ids;
+  };
   const countKeys = () => inspector.prepare('SELECT count(*) AS count FROM subject_keys').get()?.count;
   const wrappedBytes = (id: string): Buffer => {
     const row = inspector.prepare('SELECT wrapped FROM subject_keys WHERE id = ?').get(id);
@@ -43,10 +47,10 @@ describe('SqliteKeyStore', () => {
       { maxBuffer: 1 << 28 },
     );
 
-  beforeEach(() => {
+  beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'tenantry-keys-'));
     file = join(folder, 'keys.db');
-    store = open({ clock: tickingClock });
+    store = await open({ clock: tickingClock });
     inspector = new DatabaseSync(file);
   });
   afterEach(async () => {
@@ -82,7 +86,7 @@ describe('SqliteKeyStore', () => {
   });
 
   it('given a crash after the commit of a destruction, when it is asked for again, then the log is cut too', async () => {
-    const id = await store.assign();
+    const [id = ''] = await assignMany(1);
     const wrapped = wrappedBytes(id);
     inspector.exec(`
       BEGIN;
@@ -95,41 +99,18 @@ describe('SqliteKeyStore', () => {
     expect(storedBytes().includes(wrapped)).toBe(false);
   });
 
-  it('given destructions asked for at once, when they answer, then they shared one commit', async () => {
-    const ids = await assignMany(50);
-    const answers = await Promise.all(ids.map((id) => store.destroy([id])));
-    expect(new Set(answers.flat()).size).toBe(1);
-  });
-
   it('given a destruction not yet committed, when the key is found meanwhile and the store closed, then it is destroyed', async () => {
     const id = await store.assign();
     const destroyed = store.destroy([id]);
     await store.find(id);
     await store.close();
     await expect(destroyed).resolves.toHaveLength(1);
-    store = open();
+    store = await open();
     await expect(store.find(id)).resolves.toBeUndefined();
   });
 
   it('given a store never assigned from, when it opens, then it makes no keys', () => {
     expect(countKeys()).toBe(0);
-  });
-
-  it('given a pool three quarters used, when the turn ends, then it is refilled ahead of need', async () => {
-    await assignMany(191);
-    await nextTurn();
-    expect(countKeys()).toBe(256);
-    await store.assign();
-    expect(countKeys()).toBe(256);
-    await nextTurn();
-    expect(countKeys()).toBe(512);
-  });
-
-  it('given another process that holds the file, when keys are left in the pool, then assigning goes on', async () => {
-    await store.assign();
-    inspector.exec('BEGIN IMMEDIATE');
-    expect(new Set(await assignMany(100)).size).toBe(100);
-    inspector.exec('ROLLBACK');
   });
 
   it('given wrapped keys swapped between two rows, when they are found, then it throws', async () => {
@@ -138,7 +119,7 @@ describe('SqliteKeyStore', () => {
     const [wrappedOne, wrappedTwo] = [wrappedBytes(one), wrappedBytes(two)];
     update.run(wrappedOne, two);
     update.run(wrappedTwo, one);
-    const reopened = open();
+    const reopened = await open();
     await expect(reopened.find(one)).rejects.toThrow('integrity');
     await reopened.close();
   });
@@ -151,21 +132,20 @@ describe('SqliteKeyStore', () => {
   });
 
   it('given a store made with one master key, when it is opened with another, then it says which setting is wrong', async () => {
-    expect(() => SqliteKeyStore.open(file, randomBytes(32))).toThrow(
+    await store.close();
+    await expect(openEmbeddedKeys(file, { masterKey: randomBytes(32) })).rejects.toThrow(
       expect.objectContaining({
         kind: 'illegal_state',
         message: expect.stringContaining('TENANTRY_MASTER_KEY'),
       }),
     );
-    await store.close();
-    store = open();
+    store = await open();
     await expect(store.ready()).resolves.toBeUndefined();
   });
 
-  it('given a master key of the wrong length, when a store is opened, then it says which setting is wrong', () => {
-    expect(() => SqliteKeyStore.open(join(folder, 'other.db'), randomBytes(31))).toThrow(
-      'TENANTRY_MASTER_KEY',
-    );
+  it('given a master key of the wrong length, when a store is opened, then it says which setting is wrong', async () => {
+    const options = { masterKey: randomBytes(31) };
+    await expect(openEmbeddedKeys(join(folder, 'other.db'), options)).rejects.toThrow('TENANTRY_MASTER_KEY');
   });
 
   it('given a new store, when its file is made, then only its owner may read it', () => {

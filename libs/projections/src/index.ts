@@ -1,6 +1,7 @@
 export { LogFollower, type LogFollowerOptions } from './log-follower.js';
 export type { Logger } from './logger.js';
 export { type Migration, migrate } from './migrations.js';
+export { PositionTracker } from './position-tracker.js';
 export { PostgresPool, preparePostgres } from './postgres/postgres-pool.js';
 export { PostgresReadDatabase } from './postgres/postgres-read-database.js';
 export { PostgresReplicas } from './postgres/postgres-replicas.js';
@@ -11,13 +12,19 @@ export type {
   CreateIndex,
   FollowerStatus,
   Projection,
+  ProjectionDeps,
   ProjectionFailure,
+  ProjectionModule,
   ProjectionStatus,
+  Projections,
   RebuildStatus,
 } from './projection.js';
 export { ProjectionRunner, type ProjectionRunnerOptions } from './projection-runner.js';
 export type { ReadDatabase } from './read-database.js';
-export { type PublicMessage, Relay, type RelayOptions } from './relay.js';
+export { Relay, type RelayOptions } from './relay.js';
+export type { PublicMessage, RelayedLog } from './relayed-log.js';
 export { replay } from './replay.js';
 export { type Replicas, type Role, singleProcess } from './replicas.js';
+export { type QueryWriter, RemotePart, RemoteReadFolder } from './sqlite/remote-read-folder.js';
 export { SqliteReadDatabase } from './sqlite/sqlite-read-database.js';
+export { SqliteReadFolder } from './sqlite/sqlite-read-folder.js';

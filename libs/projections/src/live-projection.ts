@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Batch, EventStore, Subscription } from '#event-store';
 import { type Clock, type RecordedEvent, unavailable } from '#kernel';
-import type { Checkpoint, CheckpointSchema, Checkpoints } from './checkpoints.js';
+import { type Checkpoint, type CheckpointSchema, Checkpoints } from './checkpoints.js';
 import { describeError, isUnavailable } from './describe-error.js';
 import { Lock } from './lock.js';
 import type { Logger } from './logger.js';
@@ -16,12 +16,16 @@ import { MAX_EVENTS_PER_TRANSACTION, TransactionSize } from './transaction-size.
 const IDLE_SAVE_INTERVAL_MS = 1_000;
 
 export interface ProjectionParts {
-  store: EventStore;
+  store: Pick<EventStore, 'head' | 'subscribe'>;
   database: ReadDatabase;
-  checkpoints: Checkpoints;
   replicas: Replicas;
   clock: Clock;
   logger: Logger;
+  /**
+   * Called when readers see other rows than before, and before anyone waiting for them: the time to drop caches.
+   * `replaced` where a rebuild's tables took the place of those that readers saw, and at the start.
+   */
+  onChange?: ((projection: string, replaced: boolean) => void) | undefined;
 }
 
 /**
@@ -30,7 +34,7 @@ export interface ProjectionParts {
  */
 export class LiveProjection implements Role {
   readonly progress = new PositionTracker();
-  readonly #parts: ProjectionParts;
+  readonly #parts: ProjectionParts & { checkpoints: Checkpoints };
   readonly #lock = new Lock();
   readonly #size: TransactionSize;
   #state: ProjectionStatus['state'] = 'stopped';
@@ -50,7 +54,8 @@ export class LiveProjection implements Role {
     readonly projection: AnyProjection,
     parts: ProjectionParts,
   ) {
-    this.#parts = { ...parts, database: parts.database.queue(projection.name) };
+    const database = parts.database.of(projection.name);
+    this.#parts = { ...parts, database, checkpoints: new Checkpoints(database, parts.clock) };
     this.#size = new TransactionSize(parts.database.dialect);
   }
 
@@ -71,6 +76,7 @@ export class LiveProjection implements Role {
   }
 
   async start(): Promise<void> {
+    await this.#parts.checkpoints.createTable();
     this.#state = 'starting';
     this.#headAtStart = await this.#parts.store.head();
     await this.#parts.replicas.join(this);
@@ -102,7 +108,7 @@ export class LiveProjection implements Role {
     this.#followed = undefined;
     this.#state = 'starting';
     // What was read before may be changed from here on without this process being told.
-    this.projection.changed?.();
+    this.#tell();
     this.progress.halt();
     // A batch under way is part of the subscription; it is awaited before this process leads again.
     void this.#subscription?.close();
@@ -120,8 +126,7 @@ export class LiveProjection implements Role {
     const changed = replaced || found.changedAt > known.changedAt;
     if (!changed && found.position <= this.position) return;
     this.#followed = found;
-    if (replaced) this.projection.replaced?.();
-    if (changed) this.projection.changed?.();
+    if (changed) this.#tell({ replaced });
     if (replaced && (!known || found.position < this.position)) this.progress.startAt(found.position);
     this.#advanceBehind(found.position);
   }
@@ -168,8 +173,7 @@ export class LiveProjection implements Role {
         (batch) => this.#onBatch(batch),
       );
     }
-    this.projection.replaced?.();
-    this.projection.changed?.();
+    this.#tell({ replaced: true });
     this.#advance(position);
   }
 
@@ -232,7 +236,7 @@ export class LiveProjection implements Role {
     });
     this.#saved = position;
     this.#savedAtMs = clock.now().getTime();
-    if (events.length > 0) this.projection.changed?.();
+    if (events.length > 0) this.#tell();
   }
 
   async #pass(position: bigint): Promise<void> {
@@ -256,9 +260,13 @@ export class LiveProjection implements Role {
   async #reload(): Promise<void> {
     const found = await this.#parts.checkpoints.find(this.projection.name);
     if (found) this.#saved = found.position;
-    this.projection.changed?.();
+    this.#tell();
     this.#advance(this.#saved);
     this.#uncertain = false;
+  }
+
+  #tell({ replaced = false } = {}): void {
+    this.#parts.onChange?.(this.name, replaced);
   }
 
   #warn(error: unknown): void {

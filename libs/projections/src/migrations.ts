@@ -17,20 +17,24 @@ export async function migrate(
   part: string,
   migrations: readonly Migration[],
 ): Promise<void> {
-  await database.write<Schema, void>(async (transaction) => {
-    if (database.dialect === 'postgres') {
-      await sql`select pg_advisory_xact_lock(hashtext('tenantry.migrations'), hashtext(current_schema()))`.execute(
-        transaction,
-      );
+  if (database.dialect === 'sqlite') {
+    // One process alone writes the file, so what is read before the transaction still holds in it.
+    await database.write<Schema, void>(createVersions);
+    const done = await versionOf(database.reader<Schema>(), part);
+    if (done < migrations.length) {
+      await database.write<Schema, void>((transaction) => bringFrom(done, transaction));
     }
-    await transaction.schema
-      .createTable('schema_versions')
-      .ifNotExists()
-      .addColumn('part', 'text', (column) => column.primaryKey())
-      .addColumn('version', 'integer', (column) => column.notNull())
-      .execute();
-    const versions = transaction.selectFrom('schema_versions').select('version').where('part', '=', part);
-    const done = (await versions.executeTakeFirst())?.version ?? 0;
+    return;
+  }
+  await database.write<Schema, void>(async (transaction) => {
+    await sql`select pg_advisory_xact_lock(hashtext('tenantry.migrations'), hashtext(current_schema()))`.execute(
+      transaction,
+    );
+    await createVersions(transaction);
+    await bringFrom(await versionOf(transaction, part), transaction);
+  });
+
+  async function bringFrom(done: number, transaction: Kysely<Schema>): Promise<void> {
     if (done >= migrations.length) return;
     for (const step of migrations.slice(done)) {
       await step(transaction as unknown as Kysely<unknown>, database.dialect);
@@ -41,5 +45,18 @@ export async function migrate(
       .values({ part, version })
       .onConflict((conflict) => conflict.column('part').doUpdateSet({ version }))
       .execute();
-  });
+  }
+}
+
+const createVersions = (transaction: Kysely<Schema>): Promise<void> =>
+  transaction.schema
+    .createTable('schema_versions')
+    .ifNotExists()
+    .addColumn('part', 'text', (column) => column.primaryKey())
+    .addColumn('version', 'integer', (column) => column.notNull())
+    .execute();
+
+async function versionOf(database: Kysely<Schema>, part: string): Promise<number> {
+  const versions = database.selectFrom('schema_versions').select('version').where('part', '=', part);
+  return (await versions.executeTakeFirst())?.version ?? 0;
 }

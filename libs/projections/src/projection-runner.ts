@@ -1,21 +1,21 @@
 import type { EventStore } from '#event-store';
 import { type Clock, illegalState, notFound } from '#kernel';
-import { Checkpoints } from './checkpoints.js';
 import { LiveProjection, type ProjectionParts } from './live-projection.js';
 import type { Logger } from './logger.js';
-import type { AnyProjection, ProjectionStatus, RebuildStatus } from './projection.js';
+import type { AnyProjection, ProjectionStatus, Projections, RebuildStatus } from './projection.js';
 import type { ReadDatabase } from './read-database.js';
 import { Rebuild } from './rebuild.js';
 import { type Replicas, singleProcess } from './replicas.js';
 
 export interface ProjectionRunnerOptions {
-  store: EventStore;
+  store: Pick<EventStore, 'head' | 'subscribe'>;
   database: ReadDatabase;
   clock: Clock;
   logger: Logger;
   /** Where the database is shared with other processes. */
   replicas?: Replicas;
   projections: readonly AnyProjection[];
+  onChange?: ((projection: string, replaced: boolean) => void) | undefined;
 }
 
 /**
@@ -23,14 +23,13 @@ export interface ProjectionRunnerOptions {
  * the checkpoint are one transaction. A projection that fails at an event stops there until the next start or a
  * rebuild; the others go on. While the database is unavailable it is tried again.
  */
-export class ProjectionRunner {
+export class ProjectionRunner implements Projections {
   readonly #parts: ProjectionParts;
   readonly #live = new Map<string, LiveProjection>();
   readonly #rebuilds = new Map<string, { rebuild: Rebuild; done: Promise<void> }>();
 
   constructor({ projections, ...parts }: ProjectionRunnerOptions) {
-    const checkpoints = new Checkpoints(parts.database, parts.clock);
-    this.#parts = { replicas: singleProcess, ...parts, checkpoints };
+    this.#parts = { replicas: singleProcess, ...parts };
     for (const projection of projections) {
       if (this.#live.has(projection.name)) throw new Error(`two projections are named ${projection.name}`);
       this.#live.set(projection.name, new LiveProjection(projection, this.#parts));
@@ -39,7 +38,6 @@ export class ProjectionRunner {
 
   /** Makes the tables, anew where a version has changed, and starts to follow the log or who does. */
   async start(): Promise<void> {
-    await this.#parts.checkpoints.createTable();
     for (const live of this.#live.values()) await live.start();
   }
 
@@ -50,18 +48,19 @@ export class ProjectionRunner {
     await Promise.all([...this.#live.values()].map((live) => live.stop()));
   }
 
-  /**
-   * True as soon as the projection has passed the position, so that readers of the database see it. False after
-   * the time-out, and at once when the projection has failed or stopped. Throws `not_found`.
-   */
   waitFor(name: string, position: bigint, timeoutMs: number): Promise<boolean> {
     return this.#get(name).progress.waitFor(position, timeoutMs);
   }
 
-  /** The same for several projections; all when no names are given. */
+  /** All when no names are given. */
   async waitForAll(position: bigint, timeoutMs: number, names?: readonly string[]): Promise<boolean> {
     const waits = (names ?? [...this.#live.keys()]).map((name) => this.waitFor(name, position, timeoutMs));
     return (await Promise.all(waits)).every(Boolean);
+  }
+
+  /** How far each has come, and which of them do their work. */
+  positions(): { name: string; position: bigint; state: ProjectionStatus['state'] }[] {
+    return [...this.#live.values()].map(({ name, position, state }) => ({ name, position, state }));
   }
 
   /** Rejects when the log can't tell its head. */
@@ -70,11 +69,6 @@ export class ProjectionRunner {
     return [...this.#live.values()].map((live) => live.status(head));
   }
 
-  /**
-   * Starts to build the projection anew beside the live one. With `verify`, rows that stood differently are
-   * counted; projections stand still meanwhile, reads go on. Throws `not_found`, and `illegal_state` while a rebuild
-   * of it is under way, it doesn't run, or another process runs it.
-   */
   rebuild(name: string, { verify = false } = {}): RebuildStatus {
     const live = this.#get(name);
     if (this.rebuildStatus(name)?.state === 'running') throw illegalState(`${name} is being rebuilt`);
@@ -85,7 +79,6 @@ export class ProjectionRunner {
     return rebuild.status;
   }
 
-  /** The last rebuild since the process started. Throws `not_found` when there is no such projection. */
   rebuildStatus(name: string): RebuildStatus | undefined {
     this.#get(name);
     return this.#rebuilds.get(name)?.rebuild.status;

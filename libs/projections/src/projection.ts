@@ -1,5 +1,7 @@
 import type { Kysely } from 'kysely';
-import type { RecordedEvent } from '#kernel';
+import type { JsonObject, RecordedEvent } from '#kernel';
+import type { ReadDatabase } from './read-database.js';
+import type { RelayedLog } from './relayed-log.js';
 
 /** Creates one index whose name stays unique while a rebuild stands beside the live tables. */
 export type CreateIndex = (
@@ -25,15 +27,52 @@ export interface Projection<Schema> {
   createTables(schema: Kysely<Schema>, createIndex: CreateIndex): Promise<void>;
   /** A rejection stops this projection at the event, visibly; it is never skipped. */
   apply(transaction: Kysely<Schema>, event: RecordedEvent): Promise<void>;
-  /** Called when readers see other rows than before, and before anyone waiting for them: the time to drop caches. */
-  changed?(): void;
-  /** Called before `changed` where a rebuild's tables took the place of those that readers saw, and at the start. */
-  replaced?(): void;
+}
+
+/** What projections are made with; it is there in every thread that runs them. */
+export interface ProjectionDeps {
+  dialect: ReadDatabase['dialect'];
+  /** Opens what an event of the stream sealed; null once its key is destroyed. */
+  open(sealed: string, stream: string): Promise<JsonObject | null>;
+  seal(keyId: string, stream: string, value: JsonObject): Promise<string>;
+  /** A secret of the key store. */
+  secret(name: string): Promise<Uint8Array>;
+}
+
+/** What an app's `projections.ts` exports, for whichever thread runs it. */
+export interface ProjectionModule {
+  /** Its own address, by which another thread loads it. */
+  url: string;
+  projections(deps: ProjectionDeps): Promise<AnyProjection[]>;
+  /** What is published of the app's part of the log. */
+  relayed?: RelayedLog | undefined;
 }
 
 /** A projection whose schema is no longer of interest; every `Projection<...>` is one. */
 export type AnySchema = Record<string, Record<string, unknown>>;
 export type AnyProjection = Projection<AnySchema>;
+
+/** The projections of a service, in whichever thread they run. */
+export interface Projections {
+  stop(): Promise<void>;
+  /**
+   * True as soon as the projection has passed the position, so that readers of the database see it. False after
+   * the time-out, and at once when the projection has failed or stopped. Throws `not_found`.
+   */
+  waitFor(name: string, position: bigint, timeoutMs: number): Promise<boolean>;
+  /** The same for all of them. */
+  waitForAll(position: bigint, timeoutMs: number): Promise<boolean>;
+  /** Rejects when the log can't tell its head. */
+  statuses(): Promise<ProjectionStatus[]>;
+  /**
+   * Starts to build the projection anew beside the live one. With `verify`, rows that stood differently are
+   * counted; the projection stands still meanwhile, reads go on. Throws `not_found`, and `illegal_state` while a
+   * rebuild of it is under way, it doesn't run, or another process runs it.
+   */
+  rebuild(name: string, options?: { verify?: boolean }): RebuildStatus | Promise<RebuildStatus>;
+  /** The last rebuild since the process started. Throws `not_found` when there is no such projection. */
+  rebuildStatus(name: string): RebuildStatus | undefined;
+}
 
 export interface ProjectionStatus {
   name: string;

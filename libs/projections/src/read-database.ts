@@ -16,10 +16,10 @@ export interface ReadDatabase {
   reader<Schema>(): Kysely<Schema>;
   write<Schema, Result>(work: (transaction: Kysely<Schema>) => Promise<Result>): Promise<Result>;
   /**
-   * The same database with a queue of writes of its own where the engine can write at more than one place at once;
-   * else itself. Equal names have one queue. Only the whole is closed.
+   * The part that something keeps for itself, by its name: a file of its own in SQLite, in PostgreSQL a queue of writes of
+   * its own. Tables of one part are not seen from another in SQLite. Only the whole is closed.
    */
-  queue(name: string): ReadDatabase;
+  of(name: string): ReadDatabase;
   /** Runs a query that was compiled for `reader`, by the shortest way. */
   select<Row>(query: CompiledQuery): Promise<Row[]>;
   /** Rejects with the reason if it can't be read just now. */

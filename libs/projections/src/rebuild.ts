@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Batch, Subscription } from '#event-store';
 import { illegalState, type RecordedEvent } from '#kernel';
-import type { CheckpointSchema } from './checkpoints.js';
+import { type CheckpointSchema, Checkpoints } from './checkpoints.js';
 import { describeError, errorName, isUnavailable } from './describe-error.js';
 import type { LiveProjection, ProjectionParts } from './live-projection.js';
 import type { AnyProjection, AnySchema, RebuildStatus } from './projection.js';
@@ -21,7 +21,7 @@ import { MAX_EVENTS_PER_TRANSACTION } from './transaction-size.js';
 export class Rebuild {
   readonly #live: LiveProjection;
   readonly #projection: AnyProjection;
-  readonly #parts: ProjectionParts;
+  readonly #parts: ProjectionParts & { checkpoints: Checkpoints };
   readonly #verify: boolean;
   readonly #plugin: RenameTablesPlugin;
   readonly #startedAtMs = performance.now();
@@ -43,7 +43,8 @@ export class Rebuild {
     this.#live = live;
     this.#projection = live.projection;
     // In turn with the live one, so that it comes nearer with each batch, however fast that one is.
-    this.#parts = { ...parts, database: parts.database.queue(live.projection.name) };
+    const database = parts.database.of(live.projection.name);
+    this.#parts = { ...parts, database, checkpoints: new Checkpoints(database, parts.clock) };
     this.#verify = options.verify;
     // It may fail before anyone waits for it; `run` does so later and reports it.
     this.#outcome.promise.catch(() => undefined);

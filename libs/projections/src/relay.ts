@@ -1,17 +1,10 @@
-import type { Message } from '#contracts';
-import type { RecordedEvent } from '#kernel';
 import type { MessagePublisher } from '#message-bus';
 import { LogFollower, type LogFollowerOptions } from './log-follower.js';
-
-export interface PublicMessage {
-  topic: string;
-  message: Message<object>;
-}
+import type { RelayedLog } from './relayed-log.js';
 
 export interface RelayOptions extends Omit<LogFollowerOptions, 'handle'> {
   publisher: MessagePublisher;
-  /** What the world may know of an event; nothing for events that are nobody else's business. */
-  toMessage(event: RecordedEvent): PublicMessage | undefined;
+  toMessage: RelayedLog['toMessage'];
 }
 
 /**

@@ -4,10 +4,12 @@ export { type KafkaCluster, type KafkaClusterOptions, startKafka } from './back-
 export type { KafkaSecurity } from './back-ends/kafka-properties.js';
 export { onKafka, onOwnKafka, onOwnPostgres, onPostgres } from './back-ends/on-back-end.js';
 export { type PostgresCluster, startPostgres } from './back-ends/postgres-cluster.js';
+export { openEmbeddedBus, openEmbeddedKeys, openEmbeddedLog } from './embedded-engines.js';
 export type { EventStoreDeviations, EventStoreFactory, EventStoreHarness } from './event-store-bench.js';
 export { describeEventStore } from './event-store-contract.js';
 export { type EventStoreServer, findEventStoreServer } from './event-store-server.js';
 export { type AppendFault, EventStoreStandIn } from './event-store-stand-in/event-store-stand-in.js';
+export { filesUnder } from './files-under.js';
 export { given } from './given.js';
 export { InMemoryEventStore } from './in-memory-event-store.js';
 export { InterruptibleReadDatabase, type Interruption } from './interruptible-read-database.js';

@@ -44,7 +44,7 @@ export class InterruptibleReadDatabase implements ReadDatabase {
     return result;
   }
 
-  queue(): this {
+  of(): this {
     return this;
   }
 

@@ -1,7 +1,8 @@
 import { globSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { SqliteEventStore } from '#event-store';
+import type { SqliteEventStore } from '#event-store';
 import { type NewEvent, streamName, uniqueId } from '#kernel';
+import { openEmbeddedLog } from './embedded-engines.js';
 import { type Service, startService } from './service-process.js';
 
 export interface LongHistory {
@@ -35,7 +36,7 @@ export async function writeLongHistory(dataDir: string, history: LongHistory): P
   });
   await Promise.all(lanes);
   await service.stop();
-  const store = await SqliteEventStore.open(join(dataDir, 'log.db'));
+  const store = await openEmbeddedLog(join(dataDir, 'log.db'));
   try {
     const each = Math.ceil(history.events / owners.length / 2);
     for (const owner of owners) {
@@ -45,7 +46,8 @@ export async function writeLongHistory(dataDir: string, history: LongHistory): P
   } finally {
     await store.close();
   }
-  for (const file of globSync(['read.db*', 'bus.db*'], { cwd: dataDir })) rmSync(join(dataDir, file));
+  for (const file of globSync('bus.db*', { cwd: dataDir })) rmSync(join(dataDir, file));
+  rmSync(join(dataDir, 'read'), { recursive: true });
 }
 
 async function createOwner(service: Service): Promise<Owner> {

@@ -1,7 +1,6 @@
-import { Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { categoryOf, type MicroUsd, type RecordedEvent, streamId } from '#kernel';
-import { type CreateIndex, type Projection, prepareStatement, type SlotOf } from '#projections';
+import { type CreateIndex, type Projection, prepareStatement, type SlotOf } from '#worker/projections';
 import type { BudgetChange, BudgetEvent, BudgetOpened, Entry } from '../domain/budget.js';
 import type { RateLimitsEvent } from '../domain/rate-limits.js';
 import { createBudgetTables } from './budgets.tables.js';
@@ -23,7 +22,6 @@ const TRANSACTION_TYPE: Record<Exclude<BudgetEvent['type'], 'budget.closed.v1'>,
 type Transaction = Kysely<BudgetTables>;
 
 /** The open budgets with their ledgers and holds, and the rate limits of users; they go when their stream closes. */
-@Injectable()
 export class BudgetsProjection implements Projection<BudgetTables> {
   readonly name = BUDGETS;
   readonly version = 2;

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { CreateIndex } from '#projections';
+import type { CreateIndex } from '#worker/projections';
 import type { BudgetTables } from './tables.js';
 
 type Schema = Kysely<BudgetTables>['schema'];

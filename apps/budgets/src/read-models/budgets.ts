@@ -5,6 +5,7 @@ import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { type Account, monthEnd, periodStartOf, remainingOf, rolledOver } from '../domain/account.js';
 import type { BudgetResource, TransactionResource } from '../http/budget.dto.js';
+import { BUDGETS } from './budgets.projection.js';
 import type { BudgetRow, BudgetTables, TransactionRow } from './tables.js';
 
 /** Reads budgets; each look-up is keyed by (tenant, user). */
@@ -112,6 +113,6 @@ export class Budgets {
   }
 
   private reader() {
-    return this.database.reader<BudgetTables>();
+    return this.database.of(BUDGETS).reader<BudgetTables>();
   }
 }

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { isTenantryError, notFound } from '#kernel';
 import { READ_DATABASE, ReadModels, SETTINGS, type Settings } from '#platform';
 import type { ReadDatabase } from '#projections';
+import { BUDGETS } from './budgets.projection.js';
 import type { BudgetTables, HoldRow } from './tables.js';
 
 const HOLD_NOT_FOUND = notFound('hold').message;
@@ -25,6 +26,7 @@ export class Holds {
     // What ended it may be on its way into the read model.
     await this.readModels.catchUp(this.settings.readYourWritesTimeoutMs);
     const hold = await this.database
+      .of(BUDGETS)
       .reader<BudgetTables>()
       .selectFrom('budget_holds')
       .select('status')

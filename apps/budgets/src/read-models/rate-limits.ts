@@ -5,6 +5,7 @@ import { AccountKitDirectory, LogAnswers, READ_DATABASE } from '#platform';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import { type RateLimit, rateLimits } from '../domain/rate-limits.js';
 import type { RateLimitResource } from '../http/rate-limit.dto.js';
+import { BUDGETS } from './budgets.projection.js';
 import type { BudgetTables } from './tables.js';
 
 /** Whose rate limits they are. */
@@ -38,7 +39,7 @@ export class RateLimits {
     private readonly aggregates: Aggregates,
     private readonly log: LogAnswers,
   ) {
-    this.findOverride = findOverride(database);
+    this.findOverride = findOverride(database.of(BUDGETS));
   }
 
   async find(user: LimitedUser, name: string): Promise<RateLimit | undefined> {
@@ -62,6 +63,7 @@ export class RateLimits {
   /** By name. */
   async list(user: LimitedUser): Promise<RateLimitResource[]> {
     const overrides = await this.database
+      .of(BUDGETS)
       .reader<BudgetTables>()
       .selectFrom('rate_limit_overrides')
       .select(['name', 'rate_limit as limit', 'window_seconds'])

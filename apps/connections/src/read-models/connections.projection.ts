@@ -1,14 +1,12 @@
-import { Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { type RecordedEvent, streamId } from '#kernel';
-import type { CreateIndex, Projection } from '#projections';
+import type { CreateIndex, Projection } from '#worker/projections';
 import type { ConnectionRequested, ConnectionsEvent } from '../domain/connections.js';
 import type { ConnectionRow, ConnectionTables } from './tables.js';
 
 export const CONNECTION_LIST = 'connections';
 
 /** The connections that there are and how they are; a row goes with its connection. */
-@Injectable()
 export class ConnectionsProjection implements Projection<ConnectionTables> {
   readonly name = CONNECTION_LIST;
   readonly version = 1;

@@ -5,7 +5,7 @@ import type { ReadDatabase } from '#projections';
 import { isExpired } from '../domain/connections.decide.js';
 import type { McpServer } from '../domain/connections.js';
 import type { ConnectionResource } from '../http/connection.dto.js';
-import { ConnectionsProjection } from './connections.projection.js';
+import { CONNECTION_LIST, ConnectionsProjection } from './connections.projection.js';
 import type { ConnectionRow, ConnectionTables } from './tables.js';
 
 /** Whose connections: each look-up is keyed by both. */
@@ -17,10 +17,11 @@ export interface ConnectionOwner {
 /** Reads the connections of users. */
 @Injectable()
 export class Connections {
+  private readonly projection = new ConnectionsProjection();
+
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     @Inject(CLOCK) private readonly clock: Clock,
-    private readonly projection: ConnectionsProjection,
     private readonly log: LogAnswers,
   ) {}
 
@@ -65,6 +66,7 @@ export class Connections {
 
   private connectionsOf({ tenantId, userId }: ConnectionOwner, database = this.database) {
     return database
+      .of(CONNECTION_LIST)
       .reader<ConnectionTables>()
       .selectFrom('connections')
       .where('user_id', '=', userId)

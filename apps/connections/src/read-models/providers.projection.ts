@@ -1,14 +1,12 @@
-import { Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { type RecordedEvent, streamId } from '#kernel';
-import type { CreateIndex, Projection } from '#projections';
+import type { CreateIndex, Projection } from '#worker/projections';
 import type { ProviderEvent } from '../domain/provider.js';
 import type { ConnectionTables } from './tables.js';
 
 export const PROVIDERS = 'providers';
 
 /** The providers that there are, without their secrets. */
-@Injectable()
 export class ProvidersProjection implements Projection<ConnectionTables> {
   readonly name = PROVIDERS;
   readonly version = 1;

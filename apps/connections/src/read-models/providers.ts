@@ -5,15 +5,16 @@ import type { ReadDatabase } from '#projections';
 import { providerId } from '../commands/provider-access.js';
 import type { ProviderSettings } from '../domain/provider.js';
 import type { ProviderResource } from '../http/provider.dto.js';
-import { ProvidersProjection } from './providers.projection.js';
+import { PROVIDERS, ProvidersProjection } from './providers.projection.js';
 import type { ConnectionTables, ProviderRow } from './tables.js';
 
 /** Reads providers; each look-up is keyed by (platform, name). */
 @Injectable()
 export class ProviderList {
+  private readonly projection = new ProvidersProjection();
+
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
-    private readonly projection: ProvidersProjection,
     private readonly log: LogAnswers,
   ) {}
 
@@ -50,7 +51,11 @@ export class ProviderList {
   }
 
   private providersOf(platformId: string, database = this.database) {
-    return database.reader<ConnectionTables>().selectFrom('providers').where('platform_id', '=', platformId);
+    return database
+      .of(PROVIDERS)
+      .reader<ConnectionTables>()
+      .selectFrom('providers')
+      .where('platform_id', '=', platformId);
   }
 }
 

@@ -1,7 +1,6 @@
-import { Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { type RecordedEvent, streamId } from '#kernel';
-import type { CreateIndex, Projection } from '#projections';
+import type { CreateIndex, Projection } from '#worker/projections';
 import type { SecretDeleted, SecretPut } from '../domain/vault.js';
 import type { VaultTables } from './tables.js';
 
@@ -11,7 +10,6 @@ export const SECRETS = 'secrets';
 type SealedSecret = Omit<SecretPut['data'], 'personal'> & { personal: string };
 
 /** The secrets that there are, sealed; a row goes with its secret, and all go when the vault closes. */
-@Injectable()
 export class SecretsProjection implements Projection<VaultTables> {
   readonly name = SECRETS;
   readonly version = 1;

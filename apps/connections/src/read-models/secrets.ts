@@ -6,6 +6,7 @@ import type { ReadDatabase } from '#projections';
 import { SecretNames } from '../commands/secret-names.js';
 import type { Secret } from '../domain/vault.js';
 import type { SecretEntry, SecretResource } from '../http/vault.dto.js';
+import { SECRETS } from './secrets.projection.js';
 import type { VaultTables } from './tables.js';
 
 /** Whose secrets: each look-up is keyed by both. */
@@ -60,6 +61,7 @@ export class Secrets {
 
   private secretsOf({ tenantId, userId }: VaultOwner) {
     return this.database
+      .of(SECRETS)
       .reader<VaultTables>()
       .selectFrom('secrets')
       .where('user_id', '=', userId)

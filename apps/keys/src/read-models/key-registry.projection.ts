@@ -1,7 +1,6 @@
-import { Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { type RecordedEvent, streamId } from '#kernel';
-import type { CreateIndex, Projection } from '#projections';
+import type { CreateIndex, Projection } from '#worker/projections';
 import type { KeyIssued, KeyRevoked, KeyRotated } from '../domain/keyring.js';
 import type { KeyRow } from './tables.js';
 
@@ -13,19 +12,11 @@ export const KEY_REGISTRY = 'key-registry';
 type SealedKey = Omit<KeyIssued['data'], 'personal'> & { personal: string };
 
 /** Every key that was ever issued, so that a dead one can be told from one that never was. */
-@Injectable()
 export class KeyRegistryProjection implements Projection<RegistryTables> {
   readonly name = KEY_REGISTRY;
   readonly version = 2;
   readonly categories = ['keyring'];
   readonly tables = ['keys'] as const;
-
-  /** Grows with every change, so that what was read before can be told from what would be read now. */
-  generation = 0;
-
-  changed(): void {
-    this.generation++;
-  }
 
   async createTables({ schema }: Kysely<RegistryTables>, createIndex: CreateIndex): Promise<void> {
     await schema

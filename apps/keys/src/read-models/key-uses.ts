@@ -1,6 +1,7 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { AppLogger, READ_DATABASE } from '#platform';
 import { type Migration, migrate, type ReadDatabase } from '#projections';
+import { KEY_REGISTRY } from './key-registry.projection.js';
 import type { KeyTables, KeyUseRow } from './tables.js';
 
 const FLUSH_INTERVAL_MS = 5_000;
@@ -31,12 +32,17 @@ const MIGRATIONS: Migration[] = [
 @Injectable()
 export class KeyUses implements OnModuleInit, OnApplicationShutdown {
   private readonly noted = new Map<string, KeyUseRow>();
+  private readonly database: ReadDatabase;
+  private readonly keys: ReadDatabase;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    @Inject(READ_DATABASE) database: ReadDatabase,
     private readonly logger: AppLogger,
-  ) {}
+  ) {
+    this.database = database.of('key-uses');
+    this.keys = database.of(KEY_REGISTRY);
+  }
 
   async onModuleInit(): Promise<void> {
     await migrate(this.database, 'key uses', MIGRATIONS);
@@ -81,15 +87,23 @@ export class KeyUses implements OnModuleInit, OnApplicationShutdown {
     );
   }
 
+  /** Of those of the keys that have one. */
+  async stored(keyIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (keyIds.length === 0) return new Map();
+    const uses = this.database.reader<KeyTables>().selectFrom('key_uses').select(['key_id', 'last_used_at']);
+    const found = await uses.where('key_id', 'in', [...keyIds]).execute();
+    return new Map(found.map(({ key_id, last_used_at }) => [key_id, last_used_at]));
+  }
+
   /** A key whose user was deleted since is left out. */
-  private store(uses: KeyUseRow[]): Promise<void> {
+  private async store(uses: KeyUseRow[]): Promise<void> {
     const ids = uses.map((use) => use.key_id);
-    return this.database.write<KeyTables, void>(async (transaction) => {
-      const keys = transaction.selectFrom('keys').select('id').where('id', 'in', ids);
-      const found = await keys.where('personal', 'is not', null).execute();
-      const living = new Set(found.map(({ id }) => id));
-      const rows = uses.filter((use) => living.has(use.key_id));
-      if (rows.length === 0) return;
+    const keys = this.keys.reader<KeyTables>().selectFrom('keys').select('id').where('id', 'in', ids);
+    const found = await keys.where('personal', 'is not', null).execute();
+    const living = new Set(found.map(({ id }) => id));
+    const rows = uses.filter((use) => living.has(use.key_id));
+    if (rows.length === 0) return;
+    await this.database.write<KeyTables, void>(async (transaction) => {
       await transaction
         .insertInto('key_uses')
         .values(rows)

@@ -5,6 +5,7 @@ import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { endOf } from '../domain/keyring.decide.js';
 import type { KeyResource } from '../http/key.dto.js';
+import { KEY_REGISTRY } from './key-registry.projection.js';
 import { KeyUses } from './key-uses.js';
 import type { KeyRow, KeyTables } from './tables.js';
 
@@ -13,8 +14,6 @@ export interface KeyOwner {
   tenantId: string;
   userId: string;
 }
-
-type ListedKey = KeyRow & { last_used_at: string | null };
 
 /** Reads the keys of users, never the keys themselves. */
 @Injectable()
@@ -33,9 +32,7 @@ export class Keys {
   ): Promise<Page<KeyResource>> {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
     const found = await this.keysOf(owner)
-      .leftJoin('key_uses', 'key_uses.key_id', 'keys.id')
-      .selectAll('keys')
-      .select('last_used_at')
+      .selectAll()
       .where('sequence', '<', before)
       .orderBy('sequence', 'desc')
       .limit(limit + 1)
@@ -45,7 +42,8 @@ export class Keys {
       .executeTakeFirstOrThrow();
     const { rows, next } = pageOf(found, limit);
     const now = this.clock.now().toISOString();
-    const data = await Promise.all(rows.map((row) => this.resource(row, now)));
+    const uses = await this.uses.stored(rows.map(({ id }) => id));
+    const data = await Promise.all(rows.map((row) => this.resource(row, uses.get(row.id) ?? null, now)));
     return { data, next_cursor: next, total: Number(total) };
   }
 
@@ -61,14 +59,15 @@ export class Keys {
   /** The keys of a closed keyring are nobody's: their user is gone. */
   private keysOf({ tenantId, userId }: KeyOwner) {
     return this.database
+      .of(KEY_REGISTRY)
       .reader<KeyTables>()
       .selectFrom('keys')
-      .where('keys.user_id', '=', userId)
-      .where('keys.tenant_id', '=', tenantId)
+      .where('user_id', '=', userId)
+      .where('tenant_id', '=', tenantId)
       .where('personal', 'is not', null);
   }
 
-  private async resource(row: ListedKey, now: string): Promise<KeyResource> {
+  private async resource(row: KeyRow, lastUsedAt: string | null, now: string): Promise<KeyResource> {
     const { id, user_id, key_prefix, scopes, created_at } = row;
     const personal = row.personal && (await this.sealer.open(row.personal, streamName('keyring', user_id)));
     // The key of a name is destroyed only after its user was deleted.
@@ -82,7 +81,7 @@ export class Keys {
       status: statusOf(row, now),
       created_at,
       expires_at: endOf(row),
-      last_used_at: this.uses.latest(id, row.last_used_at),
+      last_used_at: this.uses.latest(id, lastUsedAt),
     };
   }
 }

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
-import { ProjectionCache, READ_DATABASE } from '#platform';
+import { ProjectionCache, READ_DATABASE, ReadModels } from '#platform';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
-import { KeyRegistryProjection } from './key-registry.projection.js';
+import { KEY_REGISTRY } from './key-registry.projection.js';
 import type { KeyRow, KeyTables } from './tables.js';
 
 const MAX_ENTRIES = 50_000;
@@ -33,9 +33,9 @@ export class KnownKeys {
   private readonly keys: ProjectionCache<KnownKey>;
   private readonly read: ReturnType<typeof findKey>;
 
-  constructor(@Inject(READ_DATABASE) database: ReadDatabase, registry: KeyRegistryProjection) {
-    this.read = findKey(database);
-    this.keys = new ProjectionCache([registry], MAX_ENTRIES);
+  constructor(@Inject(READ_DATABASE) database: ReadDatabase, readModels: ReadModels) {
+    this.read = findKey(database.of(KEY_REGISTRY));
+    this.keys = new ProjectionCache([readModels.changesOf(KEY_REGISTRY)], MAX_ENTRIES);
   }
 
   find(hash: string): Promise<KnownKey | undefined> {

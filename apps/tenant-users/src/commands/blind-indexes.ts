@@ -1,55 +1,15 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import type { JsonObject } from '#kernel';
 import { KEY_STORE } from '#platform';
-import { blindIndex, type SubjectKeyStore } from '#privacy';
-import type { PersonalData, UserIndexes } from '../domain/tenant-user.js';
+import type { SubjectKeyStore } from '#privacy';
+import { BlindIndexing } from '../read-models/blind-indexing.js';
 
-/** Enough that no two values of a tenant ever meet, and half as long to store as the whole digest. */
-const INDEX_BYTES = 16;
-
-/** The keyed hashes that users are found by where the values are sealed. Each tenant has its own. */
 @Injectable()
-export class BlindIndexes implements OnModuleInit {
-  private secret: Uint8Array = new Uint8Array();
-
-  constructor(@Inject(KEY_STORE) private readonly keys: SubjectKeyStore) {}
+export class BlindIndexes extends BlindIndexing implements OnModuleInit {
+  constructor(@Inject(KEY_STORE) private readonly keys: SubjectKeyStore) {
+    super(new Uint8Array());
+  }
 
   async onModuleInit(): Promise<void> {
     this.secret = await this.keys.secret('blind-index');
-  }
-
-  /** The same for every spelling in upper and lower case. */
-  email(tenantId: string, email: string): string {
-    return this.index('email', tenantId, email.toLowerCase());
-  }
-
-  /** `value` is the string form of a text, a number or a boolean. */
-  metadataEntry(tenantId: string, key: string, value: string): string {
-    return this.index('metadata', tenantId, key, value);
-  }
-
-  /** The indexes of those fields that are given. */
-  of(tenantId: string, { email, metadata }: Partial<PersonalData>): Partial<UserIndexes> {
-    return {
-      ...(email !== undefined && { email_index: email === null ? null : this.email(tenantId, email) }),
-      ...(metadata && { metadata_index: this.metadata(tenantId, metadata) }),
-    };
-  }
-
-  ofAll(tenantId: string, { email, metadata }: PersonalData): UserIndexes {
-    return {
-      email_index: email === null ? null : this.email(tenantId, email),
-      metadata_index: this.metadata(tenantId, metadata),
-    };
-  }
-
-  private metadata(tenantId: string, metadata: JsonObject): string[] {
-    return Object.entries(metadata)
-      .filter(([, value]) => typeof value !== 'object')
-      .map(([key, value]) => this.metadataEntry(tenantId, key, String(value)));
-  }
-
-  private index(...parts: string[]): string {
-    return blindIndex(this.secret, ...parts).toString('base64url', 0, INDEX_BYTES);
   }
 }

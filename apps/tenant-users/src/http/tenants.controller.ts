@@ -19,7 +19,8 @@ import { CreateTenant } from '../commands/create-tenant.js';
 import { DeleteTenant } from '../commands/delete-tenant.js';
 import { UpdateTenant } from '../commands/update-tenant.js';
 import { ACCESS } from '../read-models/access.projection.js';
-import { TENANT_DELETIONS, TenantDeletions } from '../read-models/tenant-deletions.js';
+import { TenantDeletions } from '../read-models/tenant-deletions.js';
+import { TENANT_DELETIONS } from '../read-models/tenant-deletions.projection.js';
 import { Tenants } from '../read-models/tenants.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import {

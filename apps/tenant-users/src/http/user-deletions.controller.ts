@@ -16,7 +16,8 @@ import {
 } from '#platform';
 import { DeleteTenantUser } from '../commands/delete-tenant-user.js';
 import { DeletionPreviews } from '../read-models/deletion-previews.js';
-import { DELETIONS, Deletions } from '../read-models/deletions.js';
+import { Deletions } from '../read-models/deletions.js';
+import { DELETIONS } from '../read-models/deletions.projection.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { DeleteUserQuery, DeletionPreview, DeletionResource } from './user.dto.js';
 

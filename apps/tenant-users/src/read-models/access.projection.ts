@@ -1,7 +1,6 @@
-import { Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { type RecordedEvent, streamId } from '#kernel';
-import type { CreateIndex, Projection } from '#projections';
+import type { CreateIndex, Projection } from '#worker/projections';
 import {
   type AccountKitCreated,
   type AccountKitUpdated,
@@ -17,19 +16,11 @@ import type { AccessTables } from './tables.js';
 export const ACCESS = 'access';
 
 /** Platforms, their tenants, kits and keys: all that is needed to know who is calling. */
-@Injectable()
 export class AccessProjection implements Projection<AccessTables> {
   readonly name = ACCESS;
   readonly version = 3;
   readonly categories = ['platform', 'tenant', 'accountKit', 'platformKey'];
   readonly tables = ['platforms', 'tenants', 'account_kits', 'platform_keys'] as const;
-
-  /** Grows with every change, so that what was read before can be told from what would be read now. */
-  generation = 0;
-
-  changed(): void {
-    this.generation++;
-  }
 
   createTables({ schema }: Kysely<AccessTables>, createIndex: CreateIndex): Promise<void> {
     return createAccessTables(schema, createIndex);

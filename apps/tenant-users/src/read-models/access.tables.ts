@@ -1,5 +1,5 @@
 import type { SchemaModule } from 'kysely';
-import type { CreateIndex } from '#projections';
+import type { CreateIndex } from '#worker/projections';
 
 export async function createAccessTables(schema: SchemaModule, createIndex: CreateIndex): Promise<void> {
   await schema

@@ -9,13 +9,14 @@ import {
   PlatformKeys,
   ProjectionCache,
   READ_DATABASE,
+  ReadModels,
   type Scope,
 } from '#platform';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import { platform } from '../domain/platform.js';
 import { platformKey } from '../domain/platform-key.js';
 import { tenant } from '../domain/tenant.js';
-import { AccessProjection } from './access.projection.js';
+import { ACCESS } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
 const findKey = (database: ReadDatabase) =>
@@ -62,14 +63,14 @@ export class Access extends PlatformKeys {
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
-    projection: AccessProjection,
+    readModels: ReadModels,
     private readonly aggregates: Aggregates,
     private readonly log: LogAnswers,
   ) {
     super();
-    this.resolved = new ProjectionCache([projection]);
-    this.findKey = findKey(database);
-    this.findTenant = findTenant(database);
+    this.resolved = new ProjectionCache([readModels.changesOf(ACCESS)]);
+    this.findKey = findKey(database.of(ACCESS));
+    this.findTenant = findTenant(database.of(ACCESS));
   }
 
   /** Throws `unavailable` while the read model is, for a key that was not used or issued here before. */
@@ -146,6 +147,6 @@ export class Access extends PlatformKeys {
   }
 
   private reader() {
-    return this.database.reader<AccessTables>();
+    return this.database.of(ACCESS).reader<AccessTables>();
   }
 }

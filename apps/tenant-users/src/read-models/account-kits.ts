@@ -12,12 +12,13 @@ import {
   ProjectionCache,
   pageOf,
   READ_DATABASE,
+  ReadModels,
 } from '#platform';
 import type { ReadDatabase } from '#projections';
 import { accountKit, type KitPolicy, startingBudget } from '../domain/account-kit.js';
 import { platform } from '../domain/platform.js';
 import type { AccountKitResource } from '../http/account-kit.dto.js';
-import { AccessProjection } from './access.projection.js';
+import { ACCESS, AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
 /** What a user is given who is made now. */
@@ -32,15 +33,16 @@ export interface StartingTerms extends KitTerms {
 export class AccountKits extends AccountKitDirectory {
   /** Creates of users and uses of what a kit governs ask for one each time. */
   private readonly terms: ProjectionCache<StartingTerms>;
+  private readonly projection = new AccessProjection();
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
-    private readonly projection: AccessProjection,
+    readModels: ReadModels,
     private readonly aggregates: Aggregates,
     private readonly log: LogAnswers,
   ) {
     super();
-    this.terms = new ProjectionCache([projection]);
+    this.terms = new ProjectionCache([readModels.changesOf(ACCESS)]);
   }
 
   find(platformId: string, id: string): Promise<StartingTerms | undefined> {
@@ -104,6 +106,7 @@ export class AccountKits extends AccountKitDirectory {
 
   private kitsOf(platformId: string, database = this.database) {
     return database
+      .of(ACCESS)
       .reader<AccessTables>()
       .selectFrom('account_kits')
       .where('account_kits.platform_id', '=', platformId);

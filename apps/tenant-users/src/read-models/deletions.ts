@@ -1,110 +1,18 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Kysely } from 'kysely';
-import { type RecordedEvent, streamId, streamName } from '#kernel';
+import { streamName } from '#kernel';
 import { LogAnswers, type PlatformAccess, READ_DATABASE } from '#platform';
-import type { CreateIndex, Projection, ReadDatabase } from '#projections';
-import type { DeletionEvent } from '../domain/deletion.js';
+import type { ReadDatabase } from '#projections';
 import type { DeletionResource } from '../http/user.dto.js';
+import { DELETIONS, DeletionsProjection, type Participants } from './deletions.projection.js';
 import type { DeletionTables, TenantDeletionTables } from './tables.js';
-
-export const DELETIONS = 'deletions';
-
-type Participants = DeletionResource['participants'];
-
-/** Receipts of deletions: they stay for ever and hold nothing personal. */
-@Injectable()
-export class DeletionsProjection implements Projection<DeletionTables> {
-  readonly name = DELETIONS;
-  readonly version = 1;
-  readonly categories = ['deletion'];
-  readonly tables = ['deletions'] as const;
-
-  async createTables({ schema }: Kysely<DeletionTables>, createIndex: CreateIndex): Promise<void> {
-    await schema
-      .createTable('deletions')
-      .addColumn('user_id', 'text', (column) => column.primaryKey())
-      .addColumn('tenant_id', 'text', (column) => column.notNull())
-      .addColumn('status', 'text', (column) => column.notNull())
-      .addColumn('requested_at', 'text', (column) => column.notNull())
-      .addColumn('participants', 'text', (column) => column.notNull())
-      .addColumn('key_destroyed_at', 'text')
-      .addColumn('completed_at', 'text')
-      .addColumn('position', 'bigint', (column) => column.notNull())
-      .execute();
-    await createIndex('deletions', ['status', 'requested_at']);
-  }
-
-  async apply(transaction: Kysely<DeletionTables>, event: RecordedEvent): Promise<void> {
-    const userId = streamId(event.stream);
-    const position = Number(event.position);
-    const { type, data } = event as unknown as DeletionEvent;
-    if (type === 'deletion.requested.v1') {
-      const participants: Participants = data.participants.map((name) => ({
-        name,
-        status: 'pending',
-        confirmed_at: null,
-        removed: {},
-      }));
-      const { tenant_id, requested_at } = data;
-      await transaction
-        .insertInto('deletions')
-        .values({
-          user_id: userId,
-          tenant_id,
-          status: 'pending',
-          requested_at,
-          participants: JSON.stringify(participants),
-          key_destroyed_at: null,
-          completed_at: null,
-          position,
-        })
-        .execute();
-      return;
-    }
-    const changes = await this.changes(transaction, userId, { type, data } as Exclude<
-      DeletionEvent,
-      { type: 'deletion.requested.v1' }
-    >);
-    await transaction
-      .updateTable('deletions')
-      .set({ ...changes, position })
-      .where('user_id', '=', userId)
-      .execute();
-  }
-
-  private async changes(
-    transaction: Kysely<DeletionTables>,
-    userId: string,
-    event: Exclude<DeletionEvent, { type: 'deletion.requested.v1' }>,
-  ): Promise<Partial<DeletionTables['deletions']>> {
-    switch (event.type) {
-      case 'deletion.participant-confirmed.v1': {
-        const row = await transaction
-          .selectFrom('deletions')
-          .select('participants')
-          .where('user_id', '=', userId)
-          .executeTakeFirstOrThrow();
-        const { participant, removed, confirmed_at } = event.data;
-        const participants = (JSON.parse(row.participants) as Participants).map((one) =>
-          one.name === participant ? { ...one, status: 'confirmed' as const, confirmed_at, removed } : one,
-        );
-        return { participants: JSON.stringify(participants) };
-      }
-      case 'deletion.personal-data-key-destroyed.v1':
-        return { key_destroyed_at: event.data.destroyed_at };
-      case 'deletion.completed.v1':
-        return { status: 'completed', completed_at: event.data.completed_at };
-      default:
-        throw new Error(`${(event as { type: string }).type} is not known to ${this.name}`);
-    }
-  }
-}
+import { TENANT_DELETIONS } from './tenant-deletions.projection.js';
 
 @Injectable()
 export class Deletions {
+  private readonly projection = new DeletionsProjection();
+
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
-    private readonly projection: DeletionsProjection,
     private readonly log: LogAnswers,
   ) {}
 
@@ -114,6 +22,7 @@ export class Deletions {
     database = this.database,
   ): Promise<DeletionResource | undefined> {
     const row = await database
+      .of(DELETIONS)
       .reader<DeletionTables>()
       .selectFrom('deletions')
       .selectAll()
@@ -145,13 +54,16 @@ export class Deletions {
    */
   async tenantOf({ platformId, onlyTenantId, tenant }: PlatformAccess, userId: string): Promise<string> {
     if (onlyTenantId !== null) return tenant.id;
+    const deleted = this.reader().selectFrom('deletions').select('tenant_id').where('user_id', '=', userId);
+    const inTenant = (await deleted.executeTakeFirst())?.tenant_id;
+    if (inTenant === undefined || inTenant === tenant.id) return tenant.id;
     const gone = await this.database
-      .reader<DeletionTables & TenantDeletionTables>()
-      .selectFrom('deletions')
-      .innerJoin('tenant_deletions', 'tenant_deletions.tenant_id', 'deletions.tenant_id')
-      .select('deletions.tenant_id')
-      .where('deletions.user_id', '=', userId)
-      .where('tenant_deletions.platform_id', '=', platformId)
+      .of(TENANT_DELETIONS)
+      .reader<TenantDeletionTables>()
+      .selectFrom('tenant_deletions')
+      .select('tenant_id')
+      .where('tenant_id', '=', inTenant)
+      .where('platform_id', '=', platformId)
       .executeTakeFirst();
     return gone?.tenant_id ?? tenant.id;
   }
@@ -170,6 +82,6 @@ export class Deletions {
   }
 
   private reader() {
-    return this.database.reader<DeletionTables>();
+    return this.database.of(DELETIONS).reader<DeletionTables>();
   }
 }

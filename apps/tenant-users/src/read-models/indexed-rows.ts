@@ -4,6 +4,7 @@ import type { Sealer } from '#privacy';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import type { PersonalData } from '../domain/tenant-user.js';
 import type { UserDirectoryTables, UserRow, UserTag } from './tables.js';
+import { USER_DIRECTORY } from './user-directory.projection.js';
 import type { UserCondition } from './user-filter.js';
 
 /** A user as the tables hold it now. */
@@ -105,7 +106,7 @@ export class IndexedRows {
   /** The users that changed after the position, by the position of their latest change, ascending. */
   async changes(position: number, options: { limit: number; opened: boolean }): Promise<UserChange[]> {
     const { tenantId } = this;
-    this.changedSince ??= changedSince(this.database);
+    this.changedSince ??= changedSince(this.database.of(USER_DIRECTORY));
     const changes = await this.changedSince({ tenantId, position, limit: options.limit });
     const ids = changes.map(({ id }) => id).filter((id) => id !== '');
     const found = new Map((await this.named(ids, options.opened)).map((user) => [user.row.id, user]));
@@ -157,6 +158,6 @@ export class IndexedRows {
   }
 
   private reader() {
-    return this.database.reader<UserDirectoryTables>();
+    return this.database.of(USER_DIRECTORY).reader<UserDirectoryTables>();
   }
 }

@@ -1,48 +1,60 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { Aggregates } from '#event-store';
-import { type KnownUser, LogAnswers, ProjectionCache, READ_DATABASE, UserDirectory } from '#platform';
+import {
+  type KnownUser,
+  LogAnswers,
+  ProjectionCache,
+  READ_DATABASE,
+  ReadModels,
+  UserDirectory,
+} from '#platform';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import { tenant } from '../domain/tenant.js';
 import type { OpeningBudget } from '../domain/tenant-user.js';
-import { AccessProjection } from './access.projection.js';
+import { ACCESS } from './access.projection.js';
 import type { AccessTables, UserDirectoryTables, UserRow } from './tables.js';
-import { UserDirectoryProjection } from './user-directory.projection.js';
+import { USER_DIRECTORY } from './user-directory.projection.js';
 import { UserHistory } from './user-history.js';
 
 const MAX_KNOWN = 50_000;
 
-/** The access read model stops knowing a deleted tenant before the last of its users is gone. */
 const findKnown = (database: ReadDatabase) =>
   prepareQuery(
     database,
-    (db: Kysely<UserDirectoryTables & AccessTables>, slot: SlotOf<{ userId: string; tenantId: string }>) =>
+    (db: Kysely<UserDirectoryTables>, slot: SlotOf<{ userId: string; tenantId: string }>) =>
       db
         .selectFrom('users')
-        .innerJoin('tenants', 'tenants.id', 'users.tenant_id')
-        .select(['users.status', 'users.account_kit_id', 'users.created_at', 'users.opening_budget'])
-        .where('users.id', '=', slot('userId'))
-        .where('users.tenant_id', '=', slot('tenantId')),
+        .select(['status', 'account_kit_id', 'created_at', 'opening_budget'])
+        .where('id', '=', slot('userId'))
+        .where('tenant_id', '=', slot('tenantId')),
+  );
+
+const findTenant = (database: ReadDatabase) =>
+  prepareQuery(database, (db: Kysely<AccessTables>, slot: SlotOf<{ tenantId: string }>) =>
+    db.selectFrom('tenants').select('id').where('id', '=', slot('tenantId')),
   );
 
 /** What the other services know of users. */
 @Injectable()
 export class KnownUsers extends UserDirectory {
   private readonly findKnown: ReturnType<typeof findKnown>;
+  private readonly findTenant: ReturnType<typeof findTenant>;
   /** Verifying keys and metering ask for one each time. */
   private readonly known: ProjectionCache<KnownUser>;
 
   constructor(
     @Inject(READ_DATABASE) database: ReadDatabase,
-    directory: UserDirectoryProjection,
-    access: AccessProjection,
+    readModels: ReadModels,
     private readonly history: UserHistory,
     private readonly aggregates: Aggregates,
     private readonly log: LogAnswers,
   ) {
     super();
-    this.findKnown = findKnown(database);
-    this.known = new ProjectionCache([directory, access], MAX_KNOWN);
+    this.findKnown = findKnown(database.of(USER_DIRECTORY));
+    this.findTenant = findTenant(database.of(ACCESS));
+    const changes = [USER_DIRECTORY, ACCESS].map((name) => readModels.changesOf(name));
+    this.known = new ProjectionCache(changes, MAX_KNOWN);
   }
 
   find(tenantId: string, userId: string): Promise<KnownUser | undefined> {
@@ -53,6 +65,8 @@ export class KnownUsers extends UserDirectory {
   }
 
   private async read(tenantId: string, userId: string): Promise<KnownUser | undefined> {
+    // A deleted tenant is not known any more before the last of its users is gone.
+    if ((await this.findTenant({ tenantId })).length === 0) return undefined;
     const [user] = await this.findKnown({ userId, tenantId });
     return user && knownUser(user);
   }

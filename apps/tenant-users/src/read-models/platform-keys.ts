@@ -12,7 +12,7 @@ import {
 } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { PlatformKeyResource } from '../http/platform-key.dto.js';
-import { AccessProjection } from './access.projection.js';
+import { ACCESS, AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
 /** Whose keys: all of a platform's, or those of one tenant of it. */
@@ -24,10 +24,11 @@ export interface PlatformKeyOwner {
 /** Reads platform keys for those who manage them, never the keys themselves. */
 @Injectable()
 export class PlatformKeyRegistry {
+  private readonly projection = new AccessProjection();
+
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     @Inject(CLOCK) private readonly clock: Clock,
-    private readonly projection: AccessProjection,
     private readonly log: LogAnswers,
   ) {}
 
@@ -67,6 +68,7 @@ export class PlatformKeyRegistry {
 
   private keysOf({ platformId, onlyTenantId }: PlatformKeyOwner, database = this.database) {
     const keys = database
+      .of(ACCESS)
       .reader<AccessTables>()
       .selectFrom('platform_keys')
       .where('platform_id', '=', platformId);

@@ -3,15 +3,16 @@ import { formatUsd, streamName } from '#kernel';
 import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { PlatformResource } from '../http/platform.dto.js';
-import { AccessProjection } from './access.projection.js';
+import { ACCESS, AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
 /** Reads platforms: the operator sees all of them. */
 @Injectable()
 export class Platforms {
+  private readonly projection = new AccessProjection();
+
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
-    private readonly projection: AccessProjection,
     private readonly log: LogAnswers,
   ) {}
 
@@ -43,7 +44,7 @@ export class Platforms {
   }
 
   private platforms(database = this.database) {
-    return database.reader<AccessTables>().selectFrom('platforms');
+    return database.of(ACCESS).reader<AccessTables>().selectFrom('platforms');
   }
 }
 

@@ -3,7 +3,7 @@ import { type JsonObject, streamName } from '#kernel';
 import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { TenantResource } from '../http/tenant.dto.js';
-import { AccessProjection } from './access.projection.js';
+import { ACCESS, AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
 /** Who asks: a key of the whole platform, or of one tenant of it, which then knows of no others. */
@@ -14,9 +14,10 @@ export interface TenantReader {
 
 @Injectable()
 export class Tenants {
+  private readonly projection = new AccessProjection();
+
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
-    private readonly projection: AccessProjection,
     private readonly log: LogAnswers,
   ) {}
 
@@ -49,6 +50,7 @@ export class Tenants {
 
   private tenantsFor({ platformId, onlyTenantId }: TenantReader, database = this.database) {
     const tenants = database
+      .of(ACCESS)
       .reader<AccessTables>()
       .selectFrom('tenants')
       .where('platform_id', '=', platformId);

@@ -1,9 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { type JsonObject, type RecordedEvent, streamId } from '#kernel';
-import { Sealer } from '#privacy';
-import { type CreateIndex, type Projection, prepareStatement, type SlotOf } from '#projections';
-import { BlindIndexes } from '../commands/blind-indexes.js';
+import type { Sealer } from '#worker/privacy';
+import { type CreateIndex, type Projection, prepareStatement, type SlotOf } from '#worker/projections';
 import type {
   PersonalData,
   TenantUserCreated,
@@ -12,6 +10,7 @@ import type {
   TenantUserUpdated,
   UserIndexes,
 } from '../domain/tenant-user.js';
+import type { BlindIndexing } from './blind-indexing.js';
 import type { UserDirectoryTables, UserRow, UserTag } from './tables.js';
 
 /** An event as the log holds it: what is personal is one sealed text. */
@@ -20,21 +19,15 @@ type Sealed<Event extends TenantUserEvent> = Omit<Event['data'], 'personal'> & {
 export const USER_DIRECTORY = 'user-directory';
 
 /** Users by tenant. */
-@Injectable()
 export class UserDirectoryProjection implements Projection<UserDirectoryTables> {
   readonly name = USER_DIRECTORY;
   readonly version = 5;
   readonly categories = ['tenantUser'];
   readonly tables = ['users', 'user_tags', 'user_counts', 'departed_users'] as const;
-  /** Grows with every change, so that what was read before can be told from what would be read now. */
-  generation = 0;
-
-  /** Grows when the tables are replaced: whatever was read of them before is of no use. */
-  replacements = 0;
 
   constructor(
-    @Inject(Sealer) private readonly sealer: Sealer,
-    private readonly blindIndexes: BlindIndexes,
+    private readonly sealer: Pick<Sealer, 'open' | 'seal'>,
+    private readonly blindIndexes: BlindIndexing,
   ) {}
 
   async createTables(schema: Kysely<UserDirectoryTables>, createIndex: CreateIndex): Promise<void> {
@@ -88,14 +81,6 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       .addColumn('sequence', 'bigint', (column) => column.notNull())
       .addPrimaryKeyConstraint('departed_users_key', ['tenant_id', 'position'])
       .execute();
-  }
-
-  replaced(): void {
-    this.replacements += 1;
-  }
-
-  changed(): void {
-    this.generation += 1;
   }
 
   async apply(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent): Promise<void> {

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { AppLogger, READ_DATABASE } from '#platform';
+import { AppLogger, READ_DATABASE, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { IndexedRows } from './indexed-rows.js';
 import type { UserDirectoryTables, UserRow } from './tables.js';
-import { UserDirectoryProjection } from './user-directory.projection.js';
+import { USER_DIRECTORY } from './user-directory.projection.js';
 import { meets, type UserCondition, type UserFilter, UserFilters, type WantedUsers } from './user-filter.js';
 import { UserIndex, type WantedPage } from './user-index.js';
 
@@ -38,7 +38,7 @@ export class UserLists implements OnApplicationBootstrap, OnApplicationShutdown 
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
     private readonly filters: UserFilters,
-    private readonly projection: UserDirectoryProjection,
+    private readonly readModels: ReadModels,
     private readonly logger: AppLogger,
   ) {}
 
@@ -73,7 +73,7 @@ export class UserLists implements OnApplicationBootstrap, OnApplicationShutdown 
   /** As many of the largest ones as there is room for. */
   private async largeTenants(): Promise<string[]> {
     // Before the projection has started there are no tables.
-    if (this.projection.replacements === 0) return [];
+    if (this.readModels.changesOf(USER_DIRECTORY).replacements === 0) return [];
     const counts = this.reader().selectFrom('user_counts').selectAll();
     const large = counts.where('total', '>=', WARMED_FROM_USERS).orderBy('total', 'desc').limit(1_000);
     let room = MAX_USERS_IN_MEMORY;
@@ -129,7 +129,7 @@ export class UserLists implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 
   private indexOf(tenantId: string): UserIndex {
-    const { replacements } = this.projection;
+    const { replacements } = this.readModels.changesOf(USER_DIRECTORY);
     if (replacements !== this.replacements) this.indexes.clear();
     this.replacements = replacements;
     const known = this.indexes.get(tenantId);
@@ -159,6 +159,6 @@ export class UserLists implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 
   private reader() {
-    return this.database.reader<UserDirectoryTables>();
+    return this.database.of(USER_DIRECTORY).reader<UserDirectoryTables>();
   }
 }

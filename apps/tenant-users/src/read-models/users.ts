@@ -7,6 +7,7 @@ import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import type { PersonalData } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
 import type { UserDirectoryTables, UserRow } from './tables.js';
+import { USER_DIRECTORY } from './user-directory.projection.js';
 import type { UserFilter } from './user-filter.js';
 import { UserLists } from './user-lists.js';
 import { userResource } from './user-resource.js';
@@ -41,7 +42,7 @@ export class Users {
     private readonly sealer: Sealer,
     private readonly lists: UserLists,
   ) {
-    this.findUser = findUser(database);
+    this.findUser = findUser(database.of(USER_DIRECTORY));
   }
 
   async get(tenantId: string, userId: string): Promise<UserResource | undefined> {
@@ -85,6 +86,6 @@ export class Users {
   }
 
   private reader() {
-    return this.database.reader<UserDirectoryTables>();
+    return this.database.of(USER_DIRECTORY).reader<UserDirectoryTables>();
   }
 }

@@ -10,7 +10,7 @@ import type {
 import streams from '@eventstore/db-client/generated/streams_pb.js';
 import type { RecordedEvent } from '#kernel';
 import { recordedEvent } from '../event-row.js';
-import type { EventRow } from '../sqlite/writer.worker.js';
+import type { EventRow } from '../sqlite/log-file.js';
 import { AccessDenied, Refused, tooLarge, WrongRevision } from './failures.js';
 
 const { Options } = streams.ReadReq;

@@ -2,7 +2,7 @@ import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqli
 import type { RecordedEvent } from '#kernel';
 import { recordedEvent } from '../event-row.js';
 import type { Scan, ScanResult } from '../log-subscription.js';
-import type { EventRow } from './writer.worker.js';
+import type { EventRow } from './log-file.js';
 
 const COLUMNS = 'position, stream, revision, id, type, at, data, metadata';
 /** How much of the log one scan looks at, so that a rare category can't hold up the event loop. */

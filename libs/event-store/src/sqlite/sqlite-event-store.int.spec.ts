@@ -9,21 +9,22 @@ import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { isTenantryError, type JsonObject, type NewEvent, newId } from '#kernel';
-import { describeEventStore } from '#testing';
+import { logWriter, Storage } from '#storage';
+import { describeEventStore, openEmbeddedLog } from '#testing';
 import type { Batch } from '../event-store.js';
 import { SqliteEventStore } from './sqlite-event-store.js';
 
 const makeFolder = (): string => mkdtempSync(join(tmpdir(), 'tenantry-log-'));
 const removeFolder = (folder: string): void => rmSync(folder, { recursive: true });
 
-const harnessOf = (options: { logNumber?: number }) => async () => {
+const harnessOf = (positions?: { divisor: number; remainder: number }) => async () => {
   const folder = makeFolder();
   const file = join(folder, 'log.sqlite');
   const harness = {
-    store: await SqliteEventStore.open(file, options),
+    store: await openEmbeddedLog(file, positions),
     reopen: async () => {
       await harness.store.close();
-      harness.store = await SqliteEventStore.open(file, options);
+      harness.store = await openEmbeddedLog(file, positions);
       return harness.store;
     },
     dispose: async () => {
@@ -34,8 +35,8 @@ const harnessOf = (options: { logNumber?: number }) => async () => {
   return harness;
 };
 
-describeEventStore('SQLite', harnessOf({}));
-describeEventStore('SQLite, one log of several', harnessOf({ logNumber: 3 }), {
+describeEventStore('SQLite', harnessOf());
+describeEventStore('SQLite, one log of several', harnessOf({ divisor: 8, remainder: 3 }), {
   'gap-free positions': 'those between are for the other logs',
 });
 
@@ -65,7 +66,7 @@ describe('the log in SQLite', () => {
   const opened: SqliteEventStore[] = [];
   const children: ChildProcess[] = [];
   const open = async (): Promise<SqliteEventStore> => {
-    const store = await SqliteEventStore.open(file);
+    const store = await openEmbeddedLog(file);
     opened.push(store);
     return store;
   };
@@ -84,7 +85,7 @@ describe('the log in SQLite', () => {
   function startLoad(maxFileBlocks = 'unlimited') {
     const script = fileURLToPath(new URL('./fixtures/append-load.mjs', import.meta.url));
     const limit = `ulimit -f ${maxFileBlocks}; exec "$@"`;
-    const node = [process.execPath, '--experimental-transform-types', '--no-warnings', script, file];
+    const node = [process.execPath, script, file];
     const child = spawn('sh', ['-c', limit, 'sh', ...node], { stdio: ['ignore', 'pipe', 'inherit'] });
     children.push(child);
     let output = '';
@@ -113,7 +114,7 @@ describe('the log in SQLite', () => {
 
   it('given it is open in this process, when it is opened again, then that is refused', async () => {
     const store = await open();
-    await expect(SqliteEventStore.open(file)).rejects.toThrow('already open for writing');
+    await expect(openEmbeddedLog(file)).rejects.toThrow('already open for writing');
     await store.close();
     await open();
   });
@@ -147,19 +148,24 @@ describe('the log in SQLite', () => {
   });
 
   it('given its writer thread dies, then appends under way and later ones are refused, and reads go on', async () => {
-    const store = await open();
+    const storage = await Storage.open({
+      masterKey: new Uint8Array(32),
+      log: { file, positions: undefined },
+    });
+    const store = new SqliteEventStore(file, logWriter(storage));
     await store.append('test-kept', 'no_stream', [newEvent()]);
     const appends = Array.from({ length: 50 }, (_, n) =>
       store.append(`test-${n}`, 'no_stream', [newEvent()]),
     );
     const settled = Promise.allSettled([...appends]);
-    await (store as unknown as { writer: { worker: Worker } }).writer.worker.terminate();
+    await (storage as unknown as { worker: Worker }).worker.terminate();
     const lost = (await settled).filter(({ status }) => status === 'rejected');
     expect(lost.length).toBeGreaterThan(0);
     for (const refusal of [store.append('test-late', 'no_stream', [newEvent()]), store.ready()]) {
       await expect(refusal).rejects.toMatchObject({ kind: 'unavailable' });
     }
     expect(await store.read('test-kept')).toHaveLength(1);
+    await store.close();
   });
 
   it('given more appends than may wait, then those beyond are refused and the others stored', async () => {
@@ -190,7 +196,7 @@ describe('the log in SQLite', () => {
     const database = new DatabaseSync(file);
     database.exec('PRAGMA user_version = 99');
     database.close();
-    await expect(SqliteEventStore.open(file)).rejects.toThrow('the log has schema 99');
+    await expect(openEmbeddedLog(file)).rejects.toThrow('the log has schema 99');
   });
 
   it('given a position beyond the end, then a subscription from it is refused', async () => {

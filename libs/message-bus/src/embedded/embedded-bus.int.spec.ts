@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { newId } from '#kernel';
-import { describeMessageBus, type MessageBusHarness } from '#testing';
-import { EmbeddedBus } from './embedded-bus.js';
+import { describeMessageBus, type MessageBusHarness, openEmbeddedBus } from '#testing';
+import type { EmbeddedBus } from './embedded-bus.js';
 
 const silent = { warn: () => undefined, error: () => undefined };
 const retry = { maxAttempts: 4, firstDelayMs: 1, maxDelayMs: 4 };
@@ -13,13 +13,13 @@ async function embedded(): Promise<MessageBusHarness> {
   const folder = await mkdtemp(join(tmpdir(), 'tenantry-bus-'));
   const opened: EmbeddedBus[] = [];
   let file = join(folder, 'bus.sqlite');
-  const open = (): EmbeddedBus => {
-    const bus = EmbeddedBus.open(file, { logger: silent, retry });
+  const open = async (): Promise<EmbeddedBus> => {
+    const bus = await openEmbeddedBus(file, { logger: silent, retry });
     opened.push(bus);
     return bus;
   };
   return {
-    bus: open(),
+    bus: await open(),
     topic: `topic-${newId()}`,
     maxAttempts: retry.maxAttempts,
     reopen: async () => {

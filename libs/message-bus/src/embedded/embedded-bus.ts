@@ -5,7 +5,7 @@ import type { BusLogger } from '../bus-logger.js';
 import type { BusServer, ConsumerOptions, MessageBus } from '../message-bus.js';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../retry-policy.js';
 import { EmbeddedServer, type EmbeddedServerParts } from './embedded-server.js';
-import { MessageLog } from './message-log.js';
+import { MessageLog, type MessageWriter } from './message-log.js';
 
 export interface EmbeddedBusOptions {
   clock?: Clock;
@@ -13,16 +13,16 @@ export interface EmbeddedBusOptions {
   retry?: RetryPolicy;
 }
 
-/** The bus of a single process: a durable topic log in an SQLite file of its own. */
+/** The bus of a single process: a durable topic log in a SQLite file of its own, which another thread writes. */
 export class EmbeddedBus implements MessageBus {
   private readonly servers = new Map<string, EmbeddedServer>();
 
   private constructor(private readonly parts: Omit<EmbeddedServerParts, 'publisher'>) {}
 
-  /** Creates the file if need be; throws when it can't be opened. */
-  static open(file: string, options: EmbeddedBusOptions = {}): EmbeddedBus {
+  /** `file` is there: its writer has made it. */
+  static open(file: string, writer: MessageWriter, options: EmbeddedBusOptions = {}): EmbeddedBus {
     const { clock = systemClock, logger = new Logger('MessageBus'), retry = DEFAULT_RETRY_POLICY } = options;
-    return new EmbeddedBus({ log: new MessageLog(file, clock), clock, logger, retry });
+    return new EmbeddedBus({ log: new MessageLog(file, writer, clock), clock, logger, retry });
   }
 
   publish(topic: string, messages: readonly Message<object>[]): Promise<void> {
@@ -43,6 +43,6 @@ export class EmbeddedBus implements MessageBus {
 
   async close(): Promise<void> {
     await Promise.all([...this.servers.values()].map((server) => server.close()));
-    await this.parts.log.close();
+    this.parts.log.close();
   }
 }

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Message } from '#contracts';
-import { systemClock } from '#kernel';
-import { EmbeddedBus } from './embedded-bus.js';
+import { messageWriter, Storage } from '#storage';
+import { openEmbeddedBus } from '#testing';
+import type { EmbeddedBus } from './embedded-bus.js';
 import { MessageLog } from './message-log.js';
 
 const HOUR_MS = 3_600_000;
@@ -25,16 +26,25 @@ const messages = (count: number, type?: string) =>
 describe('the message log', () => {
   let folder: string;
   let file: string;
+  let storage: Storage;
   let log: MessageLog;
   let nowMs = Date.UTC(2026, 0, 15);
   const clock = { now: () => new Date(nowMs) };
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'tenantry-log-'));
     file = join(folder, 'bus.sqlite');
-    log = new MessageLog(file, clock);
+    await open();
   });
+  const open = async () => {
+    storage = await Storage.open({ masterKey: new Uint8Array(32), bus: file });
+    log = new MessageLog(file, messageWriter(storage), clock);
+  };
+  const close = async () => {
+    log.close();
+    await storage.close();
+  };
   afterEach(async () => {
-    await log.close();
+    await close().catch(() => undefined);
     await rm(folder, { recursive: true });
   });
   const look = (sql: string) => {
@@ -50,8 +60,8 @@ describe('the message log', () => {
       log.append('y', messages(2)),
       log.append('x', messages(1)),
     ]);
-    await log.close();
-    log = new MessageLog(file, clock);
+    await close();
+    await open();
     await log.append('x', messages(1));
     expect([log.head('x'), log.head('y'), log.head('z')]).toEqual([5, 2, 0]);
     expect(log.reader('x', ['a']).read(0).offsets).toEqual([1, 2, 3, 4, 5]);
@@ -97,7 +107,7 @@ describe('the message log', () => {
   });
 
   it('given a log that has been closed, then appending is refused as unavailable', async () => {
-    await log.close();
+    await storage.close();
     await expect(log.append('x', messages(1))).rejects.toMatchObject({ kind: 'unavailable' });
     await expect(log.ready()).rejects.toMatchObject({ kind: 'unavailable' });
   });
@@ -121,7 +131,7 @@ describe('the embedded bus', () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'tenantry-bus-'));
     file = join(folder, 'bus.sqlite');
-    bus = EmbeddedBus.open(file);
+    bus = await openEmbeddedBus(file);
   });
   afterEach(async () => {
     await bus.close();
@@ -141,11 +151,11 @@ describe('the embedded bus', () => {
       await new Promise(setImmediate);
     }
     await server.close();
-    const log = new MessageLog(file, systemClock);
-    expect(log.savedOffset('keys', 'x')).toBe(5);
+    const database = new DatabaseSync(file, { readOnly: true });
+    expect(database.prepare('select offset from consumer').get()?.offset).toBe(5);
+    database.close();
     expect(await server.statuses()).toEqual([
       { group: 'keys', topic: 'x', lag: 0, deadLettered: 0, state: 'stopped' },
     ]);
-    await log.close();
   });
 });

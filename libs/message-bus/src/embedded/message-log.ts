@@ -1,28 +1,22 @@
-import { extname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Worker } from 'node:worker_threads';
 import type { Message } from '#contracts';
-import { type Clock, unavailable } from '#kernel';
-import type { LogReply, LogRequest } from './message-log.worker.js';
-
-const SCHEMA = `
-  pragma journal_mode = wal;
-  create table if not exists topic (name text primary key, head integer not null) strict, without rowid;
-  create table if not exists message (
-    topic text not null, offset integer not null, at integer not null, type text not null, body text not null,
-    primary key (topic, offset)
-  ) strict, without rowid;
-  create table if not exists consumer (
-    group_name text not null, topic text not null, offset integer not null, primary key (group_name, topic)
-  ) strict, without rowid;
-`;
+import type { Clock } from '#kernel';
+import type { MessageRow } from './message-file.js';
 
 /** The most offsets that one read looks at, so that passing messages over never holds up the event loop. */
 const READ_WINDOW = 2_048;
 const BATCH_SIZE = 256;
-const RETENTION_MS = 24 * 60 * 60 * 1_000;
 
-type Unnumbered<Request> = Request extends unknown ? Omit<Request, 'id'> : never;
+/** The thread that writes the bus's file. */
+export interface MessageWriter {
+  /** Resolves when they are durable. `at` is milliseconds since the epoch. */
+  publish(topic: string, at: number, rows: readonly MessageRow[]): Promise<void>;
+  saveOffset(group: string, topic: string, offset: number): Promise<void>;
+  /** Rejects with the reason if it can't take a message just now. */
+  ready(): Promise<void>;
+  /** Calls back with each topic that has grown and its last offset, before `publish` resolves. */
+  onGrowth(listener: (topic: string, head: number) => void): void;
+}
 
 export interface MessageBatch {
   messages: Message<object>[];
@@ -36,44 +30,35 @@ export interface BatchReader {
   read(after: number): MessageBatch;
 }
 
-/**
- * A log of topics in one SQLite file; offsets grow by one in each topic, from 1. One process a file. What is
- * appended is durable; offsets are saved without a sync. Messages are kept until every known group is past
- * them and they are 24 h old; those of a topic that nobody consumes stay.
- */
+/** A log of topics, as consumers on this thread read it. */
 export class MessageLog {
   private readonly database: DatabaseSync;
-  private readonly worker: Worker;
   private readonly heads: Map<string, number>;
-  private readonly pending = new Map<number, PromiseWithResolvers<void>>();
   private readonly listeners = new Set<(topic: string) => void>();
-  private lastId = 0;
-  private stopped: Error | undefined;
 
+  /** `file` is there: its writer has made it. */
   constructor(
     file: string,
+    private readonly writer: MessageWriter,
     private readonly clock: Clock,
   ) {
-    this.database = new DatabaseSync(file, { timeout: 5_000 });
-    this.database.exec(SCHEMA);
+    this.database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
     const topics = this.database.prepare('select name, head from topic').all();
     this.heads = new Map(topics.map((topic) => [String(topic.name), Number(topic.head)]));
-    const worker = new URL(`./message-log.worker${extname(import.meta.url)}`, import.meta.url);
-    this.worker = new Worker(worker, { workerData: { file, retentionMs: RETENTION_MS } });
-    this.worker.on('message', (reply: LogReply) => this.settle(reply));
-    this.worker.on('error', (error) => this.stop(error));
-    this.worker.on('exit', () => this.stop(new Error('the writer of the message log has ended')));
+    writer.onGrowth((topic, head) => {
+      this.heads.set(topic, head);
+      for (const listener of this.listeners) listener(topic);
+    });
   }
 
   async append(topic: string, messages: readonly Message<object>[]): Promise<void> {
     if (messages.length === 0) return;
     const rows = messages.map((message) => ({ type: message.type, body: JSON.stringify(message) }));
-    await this.ask({ kind: 'append', topic, at: this.clock.now().getTime(), rows });
+    await this.writer.publish(topic, this.clock.now().getTime(), rows);
   }
 
-  /** An offset never moves back. The first one makes the group known. */
   saveOffset(group: string, topic: string, offset: number): Promise<void> {
-    return this.ask({ kind: 'save', group, topic, offset });
+    return this.writer.saveOffset(group, topic, offset);
   }
 
   /** 0 for a group that is new. */
@@ -116,43 +101,11 @@ export class MessageLog {
     return () => this.listeners.delete(listener);
   }
 
-  async ready(): Promise<void> {
-    await this.ask({ kind: 'check' });
+  ready(): Promise<void> {
+    return this.writer.ready();
   }
 
-  async close(): Promise<void> {
-    if (this.stopped) return;
-    const exit = new Promise((resolve) => this.worker.once('exit', resolve));
-    const closed = this.ask({ kind: 'close' });
-    this.stopped = new Error('the message log is closed');
-    await closed;
-    await exit;
-    this.database.close();
-  }
-
-  private ask(request: Unnumbered<LogRequest>): Promise<void> {
-    if (this.stopped)
-      return Promise.reject(unavailable('the message bus has stopped', { cause: this.stopped }));
-    const id = ++this.lastId;
-    const answer = Promise.withResolvers<void>();
-    this.pending.set(id, answer);
-    this.worker.postMessage({ ...request, id });
-    return answer.promise;
-  }
-
-  private settle({ ids, heads, error }: LogReply): void {
-    for (const [topic, head] of heads) this.heads.set(topic, head);
-    for (const id of ids) {
-      const answer = this.pending.get(id);
-      this.pending.delete(id);
-      if (error) answer?.reject(unavailable('the message bus could not store it', { cause: error }));
-      else answer?.resolve();
-    }
-    for (const topic of heads.keys()) for (const listener of this.listeners) listener(topic);
-  }
-
-  private stop(reason: Error): void {
-    this.stopped ??= reason;
-    this.settle({ ids: [...this.pending.keys()], heads: new Map(), error: this.stopped });
+  close(): void {
+    if (this.database.isOpen) this.database.close();
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { DURABLE_DATABASE, EVENT_STORE, KEY_STORE, MESSAGE_BUS, READ_DATABASE } from '../tokens.js';
+import type { Storage } from '#storage';
+import { DURABLE_DATABASE, EVENT_STORE, KEY_STORE, MESSAGE_BUS, READ_DATABASE, STORAGE } from '../tokens.js';
 import { AppLogger } from './logger.js';
 import { ReadModels } from './read-models.js';
 
@@ -40,6 +41,7 @@ export class Parts implements OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     await this.readModels.stop();
     for (const [, part] of this.all()) await part.close();
+    await this.modules.get<Storage | undefined>(STORAGE, { strict: false })?.close();
   }
 
   private all(): [name: string, part: Part][] {

@@ -84,7 +84,7 @@ export class ProjectionsController {
   @ApiAcceptedResponse({ type: RebuildResource })
   async rebuild(@Param('name') name: string, @Body() body?: RebuildBody): Promise<RebuildResource> {
     const verify = body?.verify ?? false;
-    if (this.readModels.has(name)) return resource(this.readModels.rebuild(name, verify));
+    if (this.readModels.has(name)) return resource(await this.readModels.rebuild(name, verify));
     return (await this.others.ofProjection('POST', name, { verify })) as RebuildResource;
   }
 

@@ -1,34 +1,25 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EventStore } from '#event-store';
 import { type Clock, notFound, type RecordedEvent } from '#kernel';
-import type { MessageBus } from '#message-bus';
 import {
-  type AnyProjection,
   type FollowerStatus,
   LogFollower,
-  type Projection,
-  ProjectionRunner,
+  type ProjectionModule,
   type ProjectionStatus,
-  type PublicMessage,
+  type Projections,
   type ReadDatabase,
   type RebuildStatus,
-  Relay,
   type Replicas,
 } from '#projections';
-import { CLOCK, EVENT_STORE, MESSAGE_BUS, READ_DATABASE, REPLICAS } from '../tokens.js';
+import { CLOCK, EVENT_STORE, READ_DATABASE, REPLICAS } from '../tokens.js';
 import { AppLogger } from './logger.js';
+import { ProjectionRuns } from './projection-runs.js';
 
 /** A policy: what is done, at least once and in log order, about the events of some categories. */
 export interface FollowedLog {
   readonly name: string;
   readonly categories: readonly string[];
   handle(events: readonly RecordedEvent[]): Promise<void>;
-}
-
-export interface RelayedLog {
-  readonly name: string;
-  readonly categories: readonly string[];
-  toMessage(event: RecordedEvent): PublicMessage | undefined;
 }
 
 /** A projection or follower as the health report shows it; positions as decimal strings. */
@@ -40,24 +31,34 @@ export type LogReaderState = {
     failure?: { position: string; event_type: string; error: string };
   };
 
+/** How often what readers see of a projection has changed, so that what was read before can be told from what would be read now. */
+export interface Changes {
+  generation: number;
+  /** How often its tables were replaced by others. */
+  replacements: number;
+}
+
 /** Everything in this process that follows the log. Modules register theirs; `start` sets them going. */
 @Injectable()
 export class ReadModels {
-  private readonly projections: AnyProjection[] = [];
+  private readonly modules: ProjectionModule[] = [];
   private readonly followers: LogFollower[] = [];
-  private runner: ProjectionRunner | undefined;
+  private readonly counted = new Map<string, Changes>();
+  private projections: Projections | undefined;
+  private names: readonly string[] = [];
 
   constructor(
     @Inject(EVENT_STORE) private readonly store: EventStore,
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
-    @Inject(MESSAGE_BUS) private readonly bus: MessageBus,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(REPLICAS) private readonly replicas: Replicas,
+    private readonly runs: ProjectionRuns,
     private readonly logger: AppLogger,
   ) {}
 
-  project<Schema>(projection: Projection<Schema>): void {
-    this.projections.push(projection as unknown as AnyProjection);
+  /** The projections of an app, and what is published of its part of the log. */
+  add(module: ProjectionModule): void {
+    this.modules.push(module);
   }
 
   follow(policy: FollowedLog): void {
@@ -66,21 +67,34 @@ export class ReadModels {
     this.followers.push(new LogFollower({ ...this.parts(), name, categories, handle }));
   }
 
-  relay(relayed: RelayedLog): void {
-    this.followers.push(new Relay({ ...this.parts(), ...relayed, publisher: this.bus }));
+  /** Of one projection; it counts on. */
+  changesOf(projection: string): Readonly<Changes> {
+    const known = this.counted.get(projection) ?? { generation: 0, replacements: 0 };
+    this.counted.set(projection, known);
+    return known;
   }
 
   /** Resolves when all read models have caught up with the log as it is now, or after the time-out. */
   async start(catchUpTimeoutMs: number): Promise<void> {
-    this.runner = new ProjectionRunner({ ...this.parts(), projections: this.projections });
-    await this.runner.start();
+    const { projections, relays } = await this.runs.start(this.modules, this.parts(), (name, replaced) =>
+      this.changed(name, replaced),
+    );
+    this.projections = projections;
+    this.followers.push(...relays);
+    this.names = (await this.projections.statuses()).map(({ name }) => name);
     for (const follower of this.followers) await follower.start();
     await this.catchUp(catchUpTimeoutMs);
   }
 
+  private changed(name: string, replaced: boolean): void {
+    const changes = this.changesOf(name) as Changes;
+    changes.generation += 1;
+    if (replaced) changes.replacements += 1;
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.followers.map((follower) => follower.stop()));
-    await this.runner?.stop();
+    await this.projections?.stop();
     await this.replicas.close();
   }
 
@@ -121,10 +135,10 @@ export class ReadModels {
   }
 
   has(projection: string): boolean {
-    return this.projections.some(({ name }) => name === projection);
+    return this.names.includes(projection);
   }
 
-  rebuild(projection: string, verify: boolean): RebuildStatus {
+  async rebuild(projection: string, verify: boolean): Promise<RebuildStatus> {
     return this.running().rebuild(projection, { verify });
   }
 
@@ -135,9 +149,9 @@ export class ReadModels {
     return status;
   }
 
-  private running(): ProjectionRunner {
-    if (!this.runner) throw new Error('the read models have not been started');
-    return this.runner;
+  private running(): Projections {
+    if (!this.projections) throw new Error('the read models have not been started');
+    return this.projections;
   }
 
   private parts() {

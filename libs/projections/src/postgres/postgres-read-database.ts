@@ -61,12 +61,12 @@ export class PostgresReadDatabase implements ReadDatabase {
     return result;
   }
 
-  queue(name: string): ReadDatabase {
+  of(name: string): ReadDatabase {
     return {
       dialect: this.dialect,
       reader: () => this.reader(),
       write: (work) => this.write(work, name),
-      queue: (other) => this.queue(other),
+      of: (other) => this.of(other),
       select: (query) => this.select(query),
       ready: () => this.ready(),
       close: async () => undefined,

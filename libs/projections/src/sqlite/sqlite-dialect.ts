@@ -23,12 +23,12 @@ interface Statement {
   returnsRows: boolean;
 }
 
-/** Kysely over one node:sqlite connection. Every query runs synchronously inside its promise. */
+/** Kysely over one node:sqlite connection, which may change between two queries. Every query runs synchronously inside its promise. */
 export class SqliteDialect implements Dialect {
-  readonly #database: DatabaseSync;
+  readonly #connection: () => SqliteConnection;
 
-  constructor(database: DatabaseSync) {
-    this.#database = database;
+  constructor(connection: () => SqliteConnection) {
+    this.#connection = connection;
   }
 
   createAdapter(): SqliteAdapter {
@@ -36,7 +36,7 @@ export class SqliteDialect implements Dialect {
   }
 
   createDriver(): Driver {
-    return new SqliteDriver(this.#database);
+    return new SqliteDriver(this.#connection);
   }
 
   createQueryCompiler(): SqliteQueryCompiler {
@@ -56,31 +56,29 @@ class UnlockedAdapter extends SqliteAdapter {
 }
 
 class SqliteDriver implements Driver {
-  readonly #database: DatabaseSync;
-  readonly #connection: SqliteConnection;
+  readonly #connection: () => SqliteConnection;
 
-  constructor(database: DatabaseSync) {
-    this.#database = database;
-    this.#connection = new SqliteConnection(database);
+  constructor(connection: () => SqliteConnection) {
+    this.#connection = connection;
   }
 
   async init(): Promise<void> {}
 
   async acquireConnection(): Promise<DatabaseConnection> {
-    return this.#connection;
+    return this.#connection();
   }
 
   async beginTransaction(): Promise<void> {
-    translated(() => this.#database.exec('begin immediate'));
+    this.#connection().exec('begin immediate');
   }
 
   async commitTransaction(): Promise<void> {
-    translated(() => this.#database.exec('commit'));
+    this.#connection().exec('commit');
   }
 
   async rollbackTransaction(): Promise<void> {
     // SQLite has rolled back by itself after errors such as a full disk.
-    if (this.#database.isTransaction) translated(() => this.#database.exec('rollback'));
+    if (this.#connection().isTransaction) this.#connection().exec('rollback');
   }
 
   async releaseConnection(): Promise<void> {}
@@ -95,6 +93,18 @@ export class SqliteConnection implements DatabaseConnection {
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+  }
+
+  get isTransaction(): boolean {
+    return this.#database.isTransaction;
+  }
+
+  exec(statements: string): void {
+    translated(() => this.#database.exec(statements));
+  }
+
+  close(): void {
+    if (this.#database.isOpen) this.#database.close();
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {

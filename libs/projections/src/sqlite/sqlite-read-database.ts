@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
-import { type CompiledQuery, Kysely, sql } from 'kysely';
+import { CompiledQuery, Kysely, sql } from 'kysely';
 import type { ReadDatabase } from '../read-database.js';
+import type { PlainQuery } from './plain-query.js';
 import { SqliteConnection, SqliteDialect, translated } from './sqlite-dialect.js';
 
 /** How long a connection waits for another process; it blocks the event loop, so it is short. */
@@ -19,17 +20,16 @@ const CHECKPOINT_PAGES = 8_192;
  */
 export class SqliteReadDatabase implements ReadDatabase {
   readonly dialect = 'sqlite';
-  readonly #connections: { writer: DatabaseSync; reader: DatabaseSync };
+  readonly #connections: { writer: SqliteConnection; reader: SqliteConnection };
   readonly #writer: Kysely<unknown>;
   readonly #reader: Kysely<unknown>;
-  readonly #selects: SqliteConnection;
   #queue: Promise<unknown> = Promise.resolve();
 
   private constructor(writer: DatabaseSync, reader: DatabaseSync) {
-    this.#connections = { writer, reader };
-    this.#writer = new Kysely({ dialect: new SqliteDialect(writer) });
-    this.#reader = new Kysely({ dialect: new SqliteDialect(reader) });
-    this.#selects = new SqliteConnection(reader);
+    const connections = { writer: new SqliteConnection(writer), reader: new SqliteConnection(reader) };
+    this.#connections = connections;
+    this.#writer = new Kysely({ dialect: new SqliteDialect(() => connections.writer) });
+    this.#reader = new Kysely({ dialect: new SqliteDialect(() => connections.reader) });
   }
 
   /** Opens or makes the file; its folder must exist. Throws `unavailable` where another process holds it. */
@@ -61,13 +61,22 @@ export class SqliteReadDatabase implements ReadDatabase {
     );
   }
 
-  /** SQLite has one writer. */
-  queue(): this {
+  /** Statements that come from another thread, in one transaction. */
+  runPlain(queries: readonly PlainQuery[]): Promise<void> {
+    return this.write(async (transaction) => {
+      for (const { sql, parameters } of queries) {
+        await transaction.executeQuery(CompiledQuery.raw(sql, [...parameters]));
+      }
+    });
+  }
+
+  /** A file is one part. */
+  of(): this {
     return this;
   }
 
   async select<Row>(query: CompiledQuery): Promise<Row[]> {
-    return (await this.#selects.executeQuery<Row>(query)).rows;
+    return (await this.#connections.reader.executeQuery<Row>(query)).rows;
   }
 
   async ready(): Promise<void> {
@@ -76,9 +85,8 @@ export class SqliteReadDatabase implements ReadDatabase {
 
   async close(): Promise<void> {
     await this.#queue;
-    for (const connection of [this.#connections.reader, this.#connections.writer]) {
-      if (connection.isOpen) connection.close();
-    }
+    this.#connections.reader.close();
+    this.#connections.writer.close();
   }
 
   #enqueue<Result>(task: () => Promise<Result>): Promise<Result> {

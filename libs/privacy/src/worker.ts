@@ -1,0 +1,7 @@
+// What a thread that writes or reads the key store needs: nothing here loads Nest.
+
+export { blindIndex } from './blind-index.js';
+export { KeyFile } from './key-file.js';
+export { KeyReader } from './key-reader.js';
+export { Sealer } from './sealer.js';
+export { SubjectKeyReader } from './subject-key-reader.js';

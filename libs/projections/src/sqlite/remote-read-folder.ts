@@ -1,0 +1,159 @@
+import { DatabaseSync } from 'node:sqlite';
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  DummyDriver,
+  Kysely,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  sql,
+} from 'kysely';
+import type { ReadDatabase } from '../read-database.js';
+import type { PlainQuery } from './plain-query.js';
+import { SqliteConnection, SqliteDialect, translated } from './sqlite-dialect.js';
+import { COMMON_PART, partFile } from './sqlite-read-folder.js';
+
+const CACHE_KIB = 8 * 1024;
+const BUSY_TIMEOUT_MS = 100;
+
+/** The thread that writes the files. */
+export interface QueryWriter {
+  /** One transaction, in order. Resolves after its commit. */
+  run(part: string, queries: readonly PlainQuery[]): Promise<void>;
+}
+
+/** Read models in SQLite files that another thread writes: read here, on connections that can do nothing else. */
+export class RemoteReadFolder implements ReadDatabase {
+  readonly dialect = 'sqlite';
+  readonly #parts = new Map<string, RemotePart>();
+
+  constructor(
+    private readonly folder: string,
+    private readonly writer: QueryWriter,
+  ) {}
+
+  of(name: string): RemotePart {
+    const known = this.#parts.get(name);
+    if (known) return known;
+    const part = new RemotePart(partFile(this.folder, name), (queries) => this.writer.run(name, queries));
+    this.#parts.set(name, part);
+    return part;
+  }
+
+  /** Another file stands under the part's name now. */
+  replaced(name: string): void {
+    this.#parts.get(name)?.reopen();
+  }
+
+  reader<Schema>(): Kysely<Schema> {
+    return this.of(COMMON_PART).reader();
+  }
+
+  write<Schema, Result>(work: (transaction: Kysely<Schema>) => Promise<Result>): Promise<Result> {
+    return this.of(COMMON_PART).write(work);
+  }
+
+  select<Row>(query: CompiledQuery): Promise<Row[]> {
+    return this.of(COMMON_PART).select(query);
+  }
+
+  async ready(): Promise<void> {
+    for (const part of this.#parts.values()) await part.ready();
+  }
+
+  async close(): Promise<void> {
+    for (const part of this.#parts.values()) await part.close();
+  }
+}
+
+/** One of the files. A write may only write: what it would read is not there before its commit. */
+export class RemotePart implements ReadDatabase {
+  readonly dialect = 'sqlite';
+  readonly #reader: Kysely<unknown>;
+  #connection: SqliteConnection | undefined;
+  #isClosed = false;
+
+  constructor(
+    private readonly file: string,
+    private readonly run: (queries: readonly PlainQuery[]) => Promise<void>,
+  ) {
+    this.#reader = new Kysely({ dialect: new SqliteDialect(() => this.#open()) });
+  }
+
+  of(): this {
+    return this;
+  }
+
+  reader<Schema>(): Kysely<Schema> {
+    return this.#reader as Kysely<Schema>;
+  }
+
+  async write<Schema, Result>(work: (transaction: Kysely<Schema>) => Promise<Result>): Promise<Result> {
+    const recording = new Recording();
+    const result = await work(recording.database as Kysely<Schema>);
+    await this.run(recording.queries);
+    return result;
+  }
+
+  async select<Row>(query: CompiledQuery): Promise<Row[]> {
+    return (await this.#open().executeQuery<Row>(query)).rows;
+  }
+
+  async ready(): Promise<void> {
+    await sql`select 1`.execute(this.#reader);
+  }
+
+  reopen(): void {
+    this.#connection?.close();
+    this.#connection = undefined;
+  }
+
+  async close(): Promise<void> {
+    this.reopen();
+    this.#isClosed = true;
+  }
+
+  #open(): SqliteConnection {
+    this.#connection ??= translated(() => {
+      if (this.#isClosed) throw Object.assign(new Error('the file is closed'), { code: 'ERR_INVALID_STATE' });
+      const database = new DatabaseSync(this.file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+      database.exec(`pragma cache_size=-${CACHE_KIB}`);
+      return new SqliteConnection(database);
+    });
+    return this.#connection;
+  }
+}
+
+/** Takes down the statements of a transaction instead of running them. */
+class Recording {
+  readonly queries: PlainQuery[] = [];
+  readonly database: Kysely<unknown>;
+
+  constructor() {
+    const connection: DatabaseConnection = {
+      executeQuery: async <Row>(query: CompiledQuery): Promise<QueryResult<Row>> => {
+        if (query.query.kind === 'SelectQueryNode') throw new Error('a write to another thread cannot read');
+        this.queries.push({ sql: query.sql, parameters: query.parameters });
+        return { rows: [] };
+      },
+      streamQuery: () => {
+        throw new Error('a write to another thread cannot read');
+      },
+    };
+    class RecordingDriver extends DummyDriver {
+      override async acquireConnection(): Promise<DatabaseConnection> {
+        return connection;
+      }
+    }
+    this.database = new Kysely({
+      dialect: {
+        createAdapter: () => new SqliteAdapter(),
+        createDriver: () => new RecordingDriver(),
+        createQueryCompiler: () => new SqliteQueryCompiler(),
+        createIntrospector: (database) => new SqliteIntrospector(database),
+      },
+    });
+  }
+}

@@ -1,0 +1,16 @@
+// What a thread that runs projections needs: nothing here loads Nest.
+export type { Logger } from './logger.js';
+export { prepareStatement, type SlotOf } from './prepared-query.js';
+export type {
+  AnyProjection,
+  CreateIndex,
+  Projection,
+  ProjectionDeps,
+  ProjectionModule,
+  ProjectionStatus,
+  RebuildStatus,
+} from './projection.js';
+export { ProjectionRunner } from './projection-runner.js';
+export type { RelayedLog } from './relayed-log.js';
+export type { PlainQuery } from './sqlite/plain-query.js';
+export { SqliteReadFolder } from './sqlite/sqlite-read-folder.js';

@@ -1,0 +1,287 @@
+import { type Clock, type RecordedEvent, systemClock } from '#kernel';
+import { ExclusiveLock } from '#worker/event-store';
+import { KeyReader, Sealer, SubjectKeyReader } from '#worker/privacy';
+import type { Logger, ProjectionDeps, ProjectionModule } from '#worker/projections';
+import { type BusKind, BusRounds } from './bus-rounds.js';
+import { type KeyKind, KeyRounds } from './key-rounds.js';
+import { LogRounds } from './log-rounds.js';
+import { plainError } from './plain-error.js';
+import { ProjectionsHost } from './projections-host.js';
+import {
+  KEYS_PART,
+  type Kind,
+  type Numbered,
+  type Report,
+  type Request,
+  type StorageOptions,
+} from './protocol.js';
+
+/** So many rounds go by between two checkpoints of the files. */
+const CHECKPOINT_EVERY_ROUNDS = 256;
+const CUT_RETRY_MS = 5;
+const TELL_EVERY_MS = 50;
+
+type Round = Extract<Report, { kind: 'round' }>;
+type OtherKind = Exclude<Kind, KeyKind | BusKind | 'append'> | 'queries';
+type Each<Of extends Kind> = [number: number, request: Request<Of>];
+
+/** By the step of a round that each belongs to. */
+function sorted(requests: readonly Numbered[]) {
+  const keys: Each<KeyKind>[] = [];
+  const appends: Each<'append'>[] = [];
+  const published: Each<BusKind>[] = [];
+  const others: Each<OtherKind>[] = [];
+  for (const [number, request] of requests) {
+    switch (request.kind) {
+      case 'insert-key':
+      case 'destroy-keys':
+      case 'insert-secret':
+      case 'destroy-secret':
+        keys.push([number, request]);
+        break;
+      case 'append':
+        appends.push([number, request]);
+        break;
+      case 'publish':
+      case 'save-offset':
+        published.push([number, request]);
+        break;
+      case 'queries':
+        if (request.part === KEYS_PART) keys.push([number, request]);
+        else others.push([number, request]);
+        break;
+      default:
+        others.push([number, request]);
+    }
+  }
+  return { keys, appends, published, others };
+}
+
+const emptyRound = (): Round => ({
+  kind: 'round',
+  answers: [],
+  refusals: [],
+  moves: [],
+  rebuilds: [],
+  heads: [],
+});
+
+/**
+ * Does all that waits in rounds: keys, then the log, then the projections on what is new in it, then the bus. Each
+ * request is answered once, when readers see what it did. A key whose event never came, a projection that is late and a
+ * message that is said twice are what a crash between two steps leaves; the other way round text would be lost.
+ */
+export class StorageEngine {
+  readonly #logger: Logger;
+  readonly #lock: ExclusiveLock | undefined;
+  readonly #keys: KeyRounds | undefined;
+  readonly #log: LogRounds | undefined;
+  readonly #bus: BusRounds | undefined;
+  readonly #host: ProjectionsHost | undefined;
+  readonly #subjectKeys: SubjectKeyReader | undefined;
+  readonly #keyReader: KeyReader | undefined;
+  readonly #clock: Clock = systemClock;
+  #waiting: Numbered[] = [];
+  #isWorking = false;
+  #isClosed = false;
+  readonly #closed = Promise.withResolvers<void>();
+  #rounds = 0;
+  #round = emptyRound();
+  #cutTimer: NodeJS.Timeout | undefined;
+  #telling: NodeJS.Timeout | undefined;
+
+  constructor(
+    { lock, log, keys, bus, read, masterKey }: StorageOptions,
+    private readonly report: (report: Report) => void,
+    private readonly onFailure: (error: unknown) => void,
+  ) {
+    this.#logger = this.#makeLogger();
+    this.#lock = lock && ExclusiveLock.acquire(lock.file, lock.what);
+    if (keys) {
+      this.#keys = new KeyRounds(keys);
+      this.#keyReader = new KeyReader(keys);
+      this.#subjectKeys = new SubjectKeyReader(this.#keyReader, masterKey);
+    }
+    this.#bus = bus ? new BusRounds(bus, this.#logger) : undefined;
+    this.#log = log && new LogRounds(log, onFailure);
+    const feed = this.#log?.feed;
+    if (read && feed) {
+      this.#host = new ProjectionsHost({ folder: read, feed, clock: this.#clock, logger: this.#logger });
+    }
+  }
+
+  take(requests: readonly Numbered[]): void {
+    this.#waiting.push(...requests);
+    if (this.#isWorking) return;
+    this.#isWorking = true;
+    setImmediate(() => {
+      this.#work().catch(this.onFailure);
+    });
+  }
+
+  async #work(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const requests = this.#waiting;
+      this.#waiting = [];
+      await this.#doRound(requests);
+      this.#tell();
+      if (this.#isClosed) return this.#closed.resolve();
+      if (++this.#rounds % CHECKPOINT_EVERY_ROUNDS === 0) this.#checkpoint();
+      this.#cutJournal();
+      // What has arrived meanwhile is taken in before the next round begins.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#isWorking = false;
+  }
+
+  /** When it was opened. */
+  get head(): number {
+    return this.#log?.head ?? 0;
+  }
+
+  /** Resolves once all files are closed and whoever asked for it was told. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  async #doRound(requests: readonly Numbered[]): Promise<void> {
+    const settle = (number: number, answer: unknown): void => {
+      this.#round.answers.push([number, answer]);
+    };
+    const { keys, appends, published, others } = sorted(requests);
+    this.#keys?.commit(keys, settle);
+    for (const [, request] of keys) {
+      if (request.kind === 'destroy-keys') this.#subjectKeys?.forget(request.ids.map(String));
+    }
+    const before = this.head;
+    const log = this.#log?.commit(appends.map(([, { request }]) => request));
+    const events = log?.events ?? [];
+    await this.#host?.pass(events);
+    await this.#publish(published, before, events);
+    appends.forEach(([number], index) => {
+      settle(number, log?.outcomes[index]);
+    });
+    for (const [number, request] of others) await this.#answer(number, () => this.#serve(request));
+  }
+
+  async #publish(
+    published: readonly Each<BusKind>[],
+    before: number,
+    events: readonly RecordedEvent[],
+  ): Promise<void> {
+    const requests = published.map(([, request]) => request);
+    const told = await this.#bus?.commit(requests, before, events);
+    this.#round.heads.push(...(told?.heads ?? []));
+    const { refusal } = told ?? {};
+    for (const [number] of published) {
+      if (refusal) this.#round.refusals.push([number, plainError(refusal)]);
+      else this.#round.answers.push([number, undefined]);
+    }
+  }
+
+  /** What may be refused by itself. */
+  async #answer(number: number, work: () => unknown): Promise<void> {
+    try {
+      this.#round.answers.push([number, await work()]);
+    } catch (error) {
+      this.#round.refusals.push([number, plainError(error)]);
+    }
+  }
+
+  async #serve(request: Request<OtherKind>): Promise<unknown> {
+    switch (request.kind) {
+      case 'queries':
+        return this.#host?.run(request.part, request.queries);
+      case 'follow':
+        return this.#follow(request.modules);
+      case 'statuses':
+        return [...((await this.#host?.statuses()) ?? []), ...(this.#bus?.statuses(this.head) ?? [])];
+      case 'rebuild':
+        return this.#host?.rebuild(request.name, request.verify);
+      case 'ready':
+        return undefined;
+      case 'close':
+        return this.#close();
+    }
+  }
+
+  async #follow(urls: readonly string[]): Promise<void> {
+    const modules = await Promise.all(urls.map((url) => import(url) as Promise<ProjectionModule>));
+    if (this.#host) {
+      const made = await Promise.all(modules.map(({ projections }) => projections(this.#deps())));
+      await this.#host.start(made.flat());
+      this.#telling = setInterval(() => this.#tellMoves(), TELL_EVERY_MS);
+    }
+    const reader = this.#log?.reader;
+    if (!this.#bus || !reader) return;
+    for (const { relayed } of modules) {
+      if (relayed) this.#round.heads.push(...(await this.#bus.relay(relayed, reader, this.head)));
+    }
+  }
+
+  #deps(): ProjectionDeps {
+    const keys = this.#subjectKeys;
+    if (!keys) throw new Error('projections need the key store in this thread');
+    const sealer = new Sealer(keys);
+    return {
+      dialect: 'sqlite',
+      open: (sealed, stream) => sealer.open(sealed, stream),
+      seal: (keyId, stream, value) => sealer.seal(keyId, stream, value),
+      secret: (name) => keys.secret(name),
+    };
+  }
+
+  #tell(): void {
+    const round = this.#round;
+    this.#round = emptyRound();
+    round.moves = this.#host?.moves() ?? [];
+    round.rebuilds = this.#host?.rebuilds() ?? [];
+    this.report(round);
+  }
+
+  /** What happens between two rounds: a projection catches up or stops, a rebuild goes on. */
+  #tellMoves(): void {
+    if (this.#isWorking) return;
+    const [moves, rebuilds] = [this.#host?.moves() ?? [], this.#host?.rebuilds() ?? []];
+    if (moves.length > 0 || rebuilds.length > 0) this.report({ ...emptyRound(), moves, rebuilds });
+  }
+
+  /** What was erased is answered for here; while somebody reads, the journal can't be cut and it is tried again. */
+  #cutJournal(): void {
+    const dueAtMs = this.#keys?.cutDueAtMs;
+    if (dueAtMs === undefined) return;
+    if (performance.now() >= dueAtMs) this.#keys?.cut();
+    if (this.#round.answers.length > 0) this.#tell();
+    if (this.#keys?.cutDueAtMs === undefined) return;
+    this.#cutTimer ??= setTimeout(() => {
+      this.#cutTimer = undefined;
+      this.#cutJournal();
+    }, CUT_RETRY_MS);
+  }
+
+  #checkpoint(): void {
+    this.#log?.checkpoint();
+    this.#keys?.checkpoint();
+    this.#bus?.checkpoint();
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#cutTimer);
+    clearInterval(this.#telling);
+    await this.#host?.close();
+    await this.#log?.feed.close();
+    this.#keyReader?.close();
+    this.#keys?.cut();
+    this.#keys?.close();
+    this.#log?.close();
+    this.#bus?.close();
+    this.#lock?.release();
+    this.#isClosed = true;
+  }
+
+  #makeLogger(): Logger {
+    const at = (level: 'info' | 'warn' | 'error') => (fields: object, message: string) =>
+      this.report({ kind: 'log', level, fields, message });
+    return { info: at('info'), warn: at('warn'), error: at('error') };
+  }
+}

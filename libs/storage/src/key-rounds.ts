@@ -1,0 +1,94 @@
+import { KeyFile } from '#worker/privacy';
+import type { PlainQuery } from '#worker/projections';
+import type { Request } from './protocol.js';
+
+/** Erasures share a cut of the journal: it costs some milliseconds, however many they are. */
+const ERASED_TOGETHER = 50;
+const CUT_WITHIN_MS = 40;
+
+/** `queries` of the part that stands beside the keys. */
+export type KeyKind = 'insert-key' | 'destroy-keys' | 'insert-secret' | 'destroy-secret' | 'queries';
+
+interface Erasure {
+  answer: unknown;
+  settle(answer: unknown): void;
+}
+
+/** What is kept with the keys, one durable commit a round. What was erased is answered for once the journal is cut. */
+export class KeyRounds {
+  readonly #file: KeyFile;
+  #uncut: Erasure[] = [];
+  #oldestUncutMs = 0;
+
+  constructor(file: string) {
+    this.#file = new KeyFile(file);
+  }
+
+  /** Answers each request by its number, or later by `settle`. */
+  commit(
+    requests: readonly (readonly [number: number, request: Request<KeyKind>])[],
+    settle: (number: number, answer: unknown) => void,
+  ): void {
+    if (requests.length === 0) return;
+    const done: (() => void)[] = [];
+    this.#file.transaction(() => {
+      for (const [number, request] of requests) {
+        const answer = this.#apply(request);
+        if (request.kind !== 'destroy-keys' && request.kind !== 'destroy-secret') {
+          done.push(() => settle(number, answer));
+        } else {
+          done.push(() => this.#erased({ answer, settle: (it) => settle(number, it) }));
+        }
+      }
+    });
+    for (const step of done) step();
+  }
+
+  /** When the journal is to be cut at the latest; undefined while nothing waits for it. */
+  get cutDueAtMs(): number | undefined {
+    if (this.#uncut.length === 0) return undefined;
+    return this.#uncut.length >= ERASED_TOGETHER ? 0 : this.#oldestUncutMs + CUT_WITHIN_MS;
+  }
+
+  /** Cuts the journal, unless somebody reads just then: it is tried again. */
+  cut(): void {
+    if (!this.#file.truncate()) return;
+    const erased = this.#uncut;
+    this.#uncut = [];
+    for (const { answer, settle } of erased) settle(answer);
+  }
+
+  checkpoint(): void {
+    this.#file.checkpoint();
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  #erased(erasure: Erasure): void {
+    if (this.#uncut.length === 0) this.#oldestUncutMs = performance.now();
+    this.#uncut.push(erasure);
+  }
+
+  #apply(request: Request<KeyKind>): unknown {
+    switch (request.kind) {
+      case 'insert-key':
+        return this.#file.insert(request.id, request.wrapped);
+      case 'destroy-keys':
+        return request.ids.map((id) => this.#file.destroy(id, request.at));
+      case 'insert-secret':
+        return this.#file.insertSecret(request.name, request.wrapped);
+      case 'destroy-secret':
+        return this.#file.deleteSecret(request.name);
+      case 'queries':
+        return this.#run(request.queries);
+    }
+  }
+
+  #run(queries: readonly PlainQuery[]): void {
+    for (const { sql, parameters } of queries) {
+      this.#file.database.prepare(sql).run(...(parameters as (string | number | null)[]));
+    }
+  }
+}
