@@ -5,6 +5,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import {
   AccessDenied,
   Aggregates,
+  ClaimingEventStore,
   type EventStore,
   EventStoreDb,
   ExclusiveLock,
@@ -12,7 +13,13 @@ import {
 } from '#event-store';
 import { type Clock, isTenantryError, systemClock } from '#kernel';
 import { BusRefusal, EmbeddedBus, KafkaBus, type MessageBus } from '#message-bus';
-import { PersonalDataCodec, Sealer, SqliteKeyStore, type SubjectKeyStore } from '#privacy';
+import {
+  IdentifierRegistry,
+  PersonalDataCodec,
+  Sealer,
+  SqliteKeyStore,
+  type SubjectKeyStore,
+} from '#privacy';
 import { PostgresReplicas, SqliteReadDatabase, singleProcess } from '#projections';
 import { AccessGuard } from './access/access.guard.js';
 import { RequestLimits } from './access/request-limits.js';
@@ -74,8 +81,9 @@ function engines(settings: Settings, clock: Clock): Provider[] {
     { provide: CLOCK, useValue: clock },
     {
       provide: EVENT_STORE,
-      useFactory: (logger: AppLogger) => openEventStore(settings, logger),
-      inject: [AppLogger],
+      useFactory: async (logger: AppLogger, identifiers: IdentifierRegistry) =>
+        new ClaimingEventStore(await openEventStore(settings, logger), identifiers),
+      inject: [AppLogger, IdentifierRegistry],
     },
     {
       provide: MESSAGE_BUS,
@@ -123,6 +131,11 @@ function databases(settings: Settings, clock: Clock): Provider[] {
             : SqliteKeyStore.open(file(settings, 'keys.db'), settings.masterKey, { clock }),
         ),
       inject,
+    },
+    {
+      provide: IdentifierRegistry,
+      useFactory: (keys: SubjectKeyStore) => IdentifierRegistry.open(keys),
+      inject: [KEY_STORE],
     },
   ];
 }

@@ -1,11 +1,21 @@
 export { decrypt, encrypt, IV_BYTES } from './aes-gcm.js';
 export { blindIndex } from './blind-index.js';
+export { IdentifierTable } from './identifier-table.js';
+export {
+  type Claim,
+  type Collision,
+  type Holding,
+  IdentifierRegistry,
+  type IdentifierRows,
+  type KeyHolding,
+  type TakenKey,
+} from './identifiers.js';
 export { PersonalDataCodec } from './personal-data-codec.js';
 export {
   type KeyDatabase,
   PostgresKeyStore,
   type PostgresKeyStoreOptions,
 } from './postgres/postgres-key-store.js';
-export { Sealer } from './sealer.js';
+export { PERSONAL, Sealer } from './sealer.js';
 export { SqliteKeyStore, type SqliteKeyStoreOptions } from './sqlite-key-store.js';
 export type { SubjectKeyStore } from './subject-keys.js';

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { unavailable } from '#kernel';
+import { IdentifierTable } from './identifier-table.js';
 
 /** How long another process may hold the file; the event loop stands still meanwhile. */
 const BUSY_TIMEOUT_MS = 1000;
@@ -35,6 +36,7 @@ const prepareAll = (database: DatabaseSync) => ({
   ),
   insertSecret: database.prepare('INSERT INTO secrets (name, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING'),
   selectSecret: database.prepare('SELECT wrapped FROM secrets WHERE name = ?'),
+  deleteSecret: database.prepare('DELETE FROM secrets WHERE name = ?'),
   truncateLog: database.prepare('PRAGMA wal_checkpoint(TRUNCATE)'),
 });
 
@@ -62,6 +64,7 @@ export interface KeyRow {
  * durable transaction; SQLite's own errors come out as TenantryError `unavailable`.
  */
 export class KeyFile {
+  readonly identifiers: IdentifierTable;
   readonly #file: string;
   readonly #database: DatabaseSync;
   readonly #sql: ReturnType<typeof prepareAll>;
@@ -73,18 +76,19 @@ export class KeyFile {
     this.#database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
     this.#database.exec(SET_UP);
     this.#sql = prepareAll(this.#database);
+    this.identifiers = new IdentifierTable(this.#database);
   }
 
   /** Appends `count` keys under the ids that follow the last one. */
   append(count: number, wrappedKey: (id: number) => Uint8Array): void {
-    this.#write(() => {
+    this.write(() => {
       const first = Number(this.#sql.lastKey.get()?.id) + 1;
       for (let id = first; id < first + count; id++) this.#sql.insertKey.run(id, wrappedKey(id));
     });
   }
 
   read(id: number): KeyRow | undefined {
-    return this.#attempt(() => this.#sql.selectKey.get(id) as KeyRow | undefined);
+    return this.attempt(() => this.#sql.selectKey.get(id) as KeyRow | undefined);
   }
 
   /**
@@ -94,16 +98,13 @@ export class KeyFile {
    * already: the process may have ended between their commit and the cut.
    */
   destroy(ids: readonly number[], at: string): string[] {
-    const destroyedAt = this.#write(() =>
+    const destroyedAt = this.write(() =>
       ids.map((id) => {
         this.#sql.zeroKey.run(id);
         return String(this.#sql.buryKey.get(id, at)?.destroyedAt);
       }),
     );
-    if (this.#attempt(() => this.#sql.truncateLog.get())?.busy !== 0) {
-      throw unavailable('the key store is in use by another process: its log could not be cut');
-    }
-    this.#attempt(() => syncFile(`${this.#file}-wal`));
+    this.#cutLog();
     return destroyedAt;
   }
 
@@ -111,25 +112,32 @@ export class KeyFile {
   secret(name: string, wrapped: () => Uint8Array): Uint8Array {
     const select = () => this.#sql.selectSecret.get(name)?.wrapped as Uint8Array | undefined;
     return (
-      this.#attempt(select) ??
-      this.#write(() => {
+      this.attempt(select) ??
+      this.write(() => {
         this.#sql.insertSecret.run(name, wrapped());
         return select() as Uint8Array;
       })
     );
   }
 
+  /** Leaves no byte of it, whether it was there or not. */
+  destroySecret(name: string): void {
+    this.write(() => this.#sql.deleteSecret.run(name));
+    this.#cutLog();
+  }
+
   /** Throws when the file can't be used. */
   check(): void {
-    this.#attempt(() => this.#sql.lastKey.get());
+    this.attempt(() => this.#sql.lastKey.get());
   }
 
   close(): void {
     if (this.#database.isOpen) this.#database.close();
   }
 
-  #write<Result>(work: () => Result): Result {
-    return this.#attempt(() => {
+  /** In one durable transaction. */
+  write<Result>(work: () => Result): Result {
+    return this.attempt(() => {
       this.#database.exec('BEGIN IMMEDIATE');
       try {
         const result = work();
@@ -145,7 +153,7 @@ export class KeyFile {
    * After a failed write or sync the kernel may have dropped pages that it then reports as clean, so a second
    * try could succeed without being durable: an I/O error stops the file for good (fail-stop).
    */
-  #attempt<Result>(work: () => Result): Result {
+  attempt<Result>(work: () => Result): Result {
     if (this.#stopped) {
       throw unavailable('the key store stopped after an I/O error', { cause: this.#stopped });
     }
@@ -156,5 +164,13 @@ export class KeyFile {
       if (cause.code === 'EIO' || (cause.errcode ?? 0) % 256 === SQLITE_IOERR) this.#stopped = cause;
       throw unavailable('the key store failed', { cause });
     }
+  }
+
+  /** Folds the write-ahead log into the file, and cuts it to nothing on the disk too. */
+  #cutLog(): void {
+    if (this.attempt(() => this.#sql.truncateLog.get())?.busy !== 0) {
+      throw unavailable('the key store is in use by another process: its log could not be cut');
+    }
+    this.attempt(() => syncFile(`${this.#file}-wal`));
   }
 }

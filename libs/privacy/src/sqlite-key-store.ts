@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { type Clock, isTenantryError, systemClock } from '#kernel';
 import { KeyFile, type KeyRow } from './key-file.js';
 import { KEY_BYTES, keyLabel, MasterKey, wrongMasterKey } from './master-key.js';
+import { SqliteIdentifiers } from './sqlite-identifiers.js';
 import type { SubjectKeyStore } from './subject-keys.js';
 
 /** A key takes some 500 bytes together with what a Sealer derives from it. */
@@ -29,6 +30,7 @@ interface PendingDestroy extends Pick<PromiseWithResolvers<string[]>, 'resolve' 
  * spare blocks) and backups are out of reach and stay wrapped by the master key.
  */
 export class SqliteKeyStore implements SubjectKeyStore {
+  readonly identifiers: SqliteIdentifiers;
   readonly #file: KeyFile;
   readonly #masterKey: MasterKey;
   readonly #poolSize: number;
@@ -42,6 +44,7 @@ export class SqliteKeyStore implements SubjectKeyStore {
 
   private constructor(file: KeyFile, masterKey: MasterKey, options: SqliteKeyStoreOptions) {
     this.#file = file;
+    this.identifiers = new SqliteIdentifiers(file);
     this.#masterKey = masterKey;
     this.#poolSize = options.poolSize ?? 256;
     this.#clock = options.clock ?? systemClock;
@@ -99,6 +102,11 @@ export class SqliteKeyStore implements SubjectKeyStore {
     return this.#secret(name);
   }
 
+  async destroySecret(name: string): Promise<void> {
+    this.#secrets.delete(name);
+    this.#file.destroySecret(name);
+  }
+
   async ready(): Promise<void> {
     this.#file.check();
     if (this.#refillError) throw this.#refillError;
@@ -107,6 +115,7 @@ export class SqliteKeyStore implements SubjectKeyStore {
   async close(): Promise<void> {
     clearImmediate(this.#scheduledRefill);
     this.#destroyPending();
+    await this.identifiers.settled();
     this.#file.close();
     this.#pool = [];
   }

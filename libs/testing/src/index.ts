@@ -9,6 +9,7 @@ export { describeEventStore } from './event-store-contract.js';
 export { type EventStoreServer, findEventStoreServer } from './event-store-server.js';
 export { type AppendFault, EventStoreStandIn } from './event-store-stand-in/event-store-stand-in.js';
 export { given } from './given.js';
+export { describeIdentifierRegistry } from './identifier-registry-contract.js';
 export { InMemoryEventStore } from './in-memory-event-store.js';
 export { InterruptibleReadDatabase, type Interruption } from './interruptible-read-database.js';
 export { kafkaTestOptions } from './kafka-test-options.js';

@@ -2,7 +2,11 @@ import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { JsonObject } from '#kernel';
 import { KEY_STORE } from '#platform';
 import { blindIndex, type SubjectKeyStore } from '#privacy';
-import type { PersonalData, UserIndexes } from '../domain/tenant-user.js';
+import type { PersonalData } from '../domain/tenant-user.js';
+import type { UserRow } from './tables.js';
+
+/** What users are found by where the values are sealed. */
+export type UserIndexes = Pick<UserRow, 'external_id_index' | 'email_index'> & { metadata_index: string[] };
 
 /** Enough that no two values of a tenant ever meet, and half as long to store as the whole digest. */
 const INDEX_BYTES = 16;
@@ -28,16 +32,13 @@ export class BlindIndexes implements OnModuleInit {
     return this.index('metadata', tenantId, key, value);
   }
 
-  /** The indexes of those fields that are given. */
-  of(tenantId: string, { email, metadata }: Partial<PersonalData>): Partial<UserIndexes> {
-    return {
-      ...(email !== undefined && { email_index: email === null ? null : this.email(tenantId, email) }),
-      ...(metadata && { metadata_index: this.metadata(tenantId, metadata) }),
-    };
+  externalId(tenantId: string, externalId: string): string {
+    return this.index('external_id', tenantId, externalId);
   }
 
-  ofAll(tenantId: string, { email, metadata }: PersonalData): UserIndexes {
+  of(tenantId: string, { external_id, email, metadata }: PersonalData): UserIndexes {
     return {
+      external_id_index: external_id === null ? null : this.externalId(tenantId, external_id),
       email_index: email === null ? null : this.email(tenantId, email),
       metadata_index: this.metadata(tenantId, metadata),
     };

@@ -1,0 +1,156 @@
+import { fold, foldEmail, type Identifier, type IdentifierKind, unavailable } from '#kernel';
+import { blindIndex } from './blind-index.js';
+import type { SubjectKeyStore } from './subject-keys.js';
+
+/**
+ * Whose a value is, and by which event. `revision` is that of the event which gives it to the holder, in the holder's
+ * own stream. It is a fencing token: once the stream has come to it by another event, the claim comes to nothing.
+ */
+export interface Claim {
+  holder: string;
+  revision: number;
+}
+
+/** What a holder has of one kind from an event on; nothing of any kind once it is gone. */
+export type Holding =
+  | (Claim & Omit<Identifier, 'value'> & { value: string | null })
+  | { holder: string; gone: true };
+
+/** The same as rows know it. `key` is null where there is no value. */
+export type KeyHolding = (Claim & { kind: number; key: Uint8Array | null }) | { holder: string; gone: true };
+
+/** Two holders of one value in an old log: the older one keeps it. */
+export interface Collision {
+  kind: number;
+  older: string;
+  younger: string;
+}
+
+export interface TakenKey extends Claim {
+  /** The first of the keys that is taken. */
+  index: number;
+}
+
+/** Where claims are kept, under digests that can be tested against nothing once their row is gone. */
+export interface IdentifierRows {
+  find(key: Uint8Array): Promise<Claim | undefined>;
+  /** Durable when it resolves; all or none. Of keys that the holder has, the later revision counts. */
+  claim(keys: readonly Uint8Array[], claim: Claim): Promise<TakenKey | undefined>;
+  /** Frees those of these keys that the holder claimed for that revision or an earlier one. */
+  release(keys: readonly Uint8Array[], claim: Claim): Promise<void>;
+  /**
+   * Frees what these, in the order of their events, say that is not held any more: claims for a later revision stay.
+   * With `fill`, what is held is claimed too.
+   */
+  follow(holdings: readonly KeyHolding[], options: { fill: boolean }): Promise<Collision[]>;
+  /** Whether all that the log holds has been claimed: that of an old log is filled in from it. */
+  isComplete(): Promise<boolean>;
+  complete(): Promise<void>;
+}
+
+interface Kind {
+  /** The first byte of its keys. */
+  number: number;
+  /** The one form of all spellings that count as equal. */
+  form(value: string): string;
+}
+
+/** Ids of other systems differ by case alone, so they are compared exactly. */
+const exact = (value: string): string => value;
+
+const KINDS: { readonly [Name in IdentifierKind]: Kind } = {
+  'user.external_id': { number: 1, form: exact },
+  'user.username': { number: 2, form: fold },
+  'tenant.external_id': { number: 3, form: exact },
+  'account.email': { number: 4, form: foldEmail },
+};
+
+const DIGEST_BYTES = 15;
+
+/** Who has which unique value. It is kept beside the keys, so that, unlike the log, it can forget. */
+export class IdentifierRegistry {
+  readonly #secret: Uint8Array;
+  readonly #rows: IdentifierRows;
+  #complete = false;
+
+  private constructor(secret: Uint8Array, rows: IdentifierRows) {
+    this.#secret = secret;
+    this.#rows = rows;
+  }
+
+  static async open(keys: Pick<SubjectKeyStore, 'secret' | 'identifiers'>): Promise<IdentifierRegistry> {
+    return new IdentifierRegistry(await keys.secret('identifiers'), keys.identifiers);
+  }
+
+  /** 16 bytes that stand for it: its kind, and 15 of an HMAC-SHA-256. */
+  digest({ kind, scope, value }: Identifier): Uint8Array {
+    const { number, form } = KINDS[kind];
+    const digest = blindIndex(this.#secret, kind, scope, form(value));
+    return Buffer.concat([Buffer.of(number), digest.subarray(0, DIGEST_BYTES)]);
+  }
+
+  /** Also one whose event has not come yet. Throws `unavailable` until an old log has been filled in. */
+  async holderOf(identifier: Identifier): Promise<string | undefined> {
+    await this.#requireComplete();
+    return (await this.#rows.find(this.digest(identifier)))?.holder;
+  }
+
+  /**
+   * Claims all or none; answers the first that another holder has. What the holder has already is no obstacle.
+   * Throws `unavailable` until an old log has been filled in.
+   */
+  async claim(
+    identifiers: readonly Identifier[],
+    claim: Claim,
+  ): Promise<(Claim & { identifier: Identifier }) | undefined> {
+    await this.#requireComplete();
+    const taken = await this.#rows.claim(this.#digests(identifiers), claim);
+    if (!taken) return undefined;
+    const { index, ...other } = taken;
+    return { ...other, identifier: identifiers[index] as Identifier };
+  }
+
+  /** Frees those that the holder claimed for that revision or an earlier one. */
+  release(identifiers: readonly Identifier[], claim: Claim): Promise<void> {
+    return this.#rows.release(this.#digests(identifiers), claim);
+  }
+
+  async releaseHolder(holder: string): Promise<void> {
+    await this.#rows.follow([{ holder, gone: true }], { fill: false });
+  }
+
+  /** Frees what the log frees, and until it is complete claims what an old log holds. */
+  async follow(holdings: readonly Holding[]): Promise<Collision[]> {
+    const keyed = holdings.map((holding): KeyHolding => {
+      if ('gone' in holding) return holding;
+      const { kind, scope, value, ...claim } = holding;
+      return {
+        ...claim,
+        kind: KINDS[kind].number,
+        key: value === null ? null : this.digest({ kind, scope, value }),
+      };
+    });
+    return this.#rows.follow(keyed, { fill: !(await this.isComplete()) });
+  }
+
+  async isComplete(): Promise<boolean> {
+    this.#complete ||= await this.#rows.isComplete();
+    return this.#complete;
+  }
+
+  /** The log has been followed to where it stood when this was opened. */
+  async complete(): Promise<void> {
+    await this.#rows.complete();
+    this.#complete = true;
+  }
+
+  #digests(identifiers: readonly Identifier[]): Uint8Array[] {
+    return identifiers.map((identifier) => this.digest(identifier));
+  }
+
+  async #requireComplete(): Promise<void> {
+    if (this.#complete || (await this.isComplete())) return;
+    const detail = 'the identifiers of the log have not been caught up with yet';
+    throw unavailable(detail, { code: 'projection_behind' });
+  }
+}
