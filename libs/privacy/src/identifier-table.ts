@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Claim, Collision, KeyHolding, TakenKey } from './identifiers.js';
+import type { Claim, Collision, KeyHolding, TakenKey } from './identifier-rows.js';
 
 /**
  * All rows have one size: holders are UUIDs, and so large an integer takes 6 bytes whatever is added to it. SQLite then

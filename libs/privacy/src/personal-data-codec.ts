@@ -11,7 +11,7 @@ import { PERSONAL, type Sealer } from './sealer.js';
 interface PersonalData {
   personal?: unknown;
   /** Never in the log: the text that `personal` was opened from. An event that has it is stored with it. */
-  sealed?: unknown;
+  sealed_personal?: unknown;
   /** The id of the subject's key. */
   subject_key?: unknown;
 }
@@ -34,7 +34,7 @@ function nameOf({ id, data }: NewEvent<object>): string {
  * Keeps personal data out of the log in clear. An event whose data has an object `personal` and a string
  * `subject_key` is stored with `personal` sealed for its stream, and comes back with it opened, or with null where
  * it can't be opened: once the key is destroyed, and where text or key is damaged, so that nothing but what is
- * personal is lost of its subject. Beside it comes `sealed`, the text as it is stored: an event that carries that on
+ * personal is lost of its subject. Beside it comes `sealed_personal`, the text as it is stored: an event that carries it on
  * is stored with it, and nothing is sealed anew. Any other event passes as it is. `personal` without a key, or in
  * clear in the log, is a broken invariant and throws.
  */
@@ -42,14 +42,14 @@ export class PersonalDataCodec {
   constructor(private readonly sealer: Sealer) {}
 
   async encode(event: NewEvent<object>, stream: string): Promise<NewEvent> {
-    const { personal, sealed, subject_key, ...data }: PersonalData = event.data;
-    if (typeof sealed === 'string') return stored(event, { ...data, subject_key, personal: sealed });
+    const { personal, sealed_personal: text, subject_key, ...data }: PersonalData = event.data;
+    if (typeof text === 'string') return stored(event, { ...data, subject_key, personal: text });
     if (personal === undefined || personal === null) return event as NewEvent;
     if (typeof personal !== 'object' || typeof subject_key !== 'string') {
       throw new Error(`${event.type}: personal data must be an object beside a subject_key`);
     }
-    const text = await this.sealer.seal(subject_key, stream, personal as JsonObject, nameOf(event));
-    return stored(event, { ...event.data, personal: text });
+    const fresh = await this.sealer.seal(subject_key, stream, personal as JsonObject, nameOf(event));
+    return stored(event, { ...event.data, personal: fresh });
   }
 
   async decode(event: RecordedEvent): Promise<RecordedEvent<object>> {
@@ -58,13 +58,15 @@ export class PersonalDataCodec {
     if (typeof personal !== 'string') throw new Error(`${event.type}: personal data in clear in the log`);
     return {
       ...event,
-      data: { ...event.data, personal: await this.#open(event, personal), sealed: personal },
+      data: { ...event.data, personal: await this.#open(event, personal), sealed_personal: personal },
     };
   }
 
   /** What `decode` would make of the event that was just encoded. */
   known<Event extends DomainEvent>(event: Event, { data: { personal } }: NewEvent): Event {
-    return typeof personal === 'string' ? { ...event, data: { ...event.data, sealed: personal } } : event;
+    return typeof personal === 'string'
+      ? { ...event, data: { ...event.data, sealed_personal: personal } }
+      : event;
   }
 
   async #open(event: RecordedEvent, text: string): Promise<JsonObject | null> {

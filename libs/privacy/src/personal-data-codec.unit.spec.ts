@@ -53,7 +53,7 @@ describe('PersonalDataCodec', () => {
 
   it('given an encoded event, when it is decoded, then it is what it was, beside its sealed text', async () => {
     const encoded = recorded(await codec.encode(created, STREAM));
-    const data = { ...created.data, sealed: encoded.data.personal };
+    const data = { ...created.data, sealed_personal: encoded.data.personal };
     expect(await codec.decode(encoded)).toEqual({ ...encoded, data });
     expect(codec.known(created, encoded).data).toEqual(data);
   });
@@ -71,7 +71,7 @@ describe('PersonalDataCodec', () => {
     const stored = recorded(await codec.encode(created, STREAM));
     keys.clear();
     const { data } = await codec.decode(stored);
-    expect(data).toEqual({ ...stored.data, personal: null, sealed: stored.data.personal });
+    expect(data).toEqual({ ...stored.data, personal: null, sealed_personal: stored.data.personal });
     expect((await codec.encode(newEvent(data), STREAM)).data).toEqual(stored.data);
   });
 
@@ -84,7 +84,7 @@ describe('PersonalDataCodec', () => {
     const stored = recorded(await codec.encode(created, STREAM));
     const personal = damage(String(stored.data.personal));
     const { data } = await codec.decode({ ...stored, data: { ...stored.data, personal } });
-    expect(data).toEqual({ ...stored.data, personal: null, sealed: personal });
+    expect(data).toEqual({ ...stored.data, personal: null, sealed_personal: personal });
     expect((await codec.encode(newEvent(data), STREAM)).data).toEqual({ ...stored.data, personal });
   });
 

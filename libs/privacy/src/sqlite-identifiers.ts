@@ -1,5 +1,5 @@
+import type { Claim, Collision, IdentifierRows, KeyHolding, TakenKey } from './identifier-rows.js';
 import type { IdentifierTable } from './identifier-table.js';
-import type { Claim, Collision, IdentifierRows, KeyHolding, TakenKey } from './identifiers.js';
 import type { KeyFile } from './key-file.js';
 import { Together } from './together.js';
 

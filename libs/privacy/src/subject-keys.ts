@@ -1,4 +1,4 @@
-import type { IdentifierRows } from './identifiers.js';
+import type { IdentifierRows } from './identifier-rows.js';
 
 /**
  * The store of the keys that personal data is sealed under: one AES-256 key a subject (a user as one service

@@ -36,7 +36,7 @@ const userState = {
   account_kit_id: '01943a3e-0000-7000-8000-000000000004',
   status: 'active',
   personal,
-  sealed: null,
+  sealed_personal: null,
 };
 const changedState = {
   ...userState,

@@ -60,7 +60,7 @@ function update({ changes }: UpdateUser, state: LivingTenantUser): TenantUserEve
   if (changed.length === 0) return [];
   const next = { ...unchanged(state), ...standing, changed };
   if (state.personal === null || Object.keys(personal).length === 0) return [updated(next)];
-  const { sealed: _, ...data } = next;
+  const { sealed_personal: _, ...data } = next;
   return [updated({ ...data, personal: { ...state.personal, ...personal } })];
 }
 
@@ -85,8 +85,8 @@ const updated = (data: TenantUserUpdated['data']): TenantUserUpdated => ({
 
 /** What every event says of the user, with the text as it is stored. */
 function unchanged(state: LivingTenantUser): Omit<TenantUserUpdated['data'], 'changed'> {
-  const { platform_id, tenant_id, subject_key, status, account_kit_id, personal, sealed } = state;
-  const text = { subject_key, personal, ...(sealed !== null && { sealed }) };
+  const { platform_id, tenant_id, subject_key, status, account_kit_id, personal, sealed_personal } = state;
+  const text = { subject_key, personal, ...(sealed_personal !== null && { sealed_personal }) };
   return { platform_id, tenant_id, status, account_kit_id, ...text };
 }
 

@@ -9,12 +9,14 @@ import type {
 export function evolve(state: TenantUserState, event: TenantUserEvent): TenantUserState {
   switch (event.type) {
     case 'tenant-user.created.v2': {
-      const { opening_budget: _, sealed = null, ...data } = event.data;
-      return { lifecycle: 'alive', ...data, sealed };
+      const { opening_budget: _, sealed_personal = null, ...data } = event.data;
+      return { lifecycle: 'alive', ...data, sealed_personal };
     }
     case 'tenant-user.updated.v2': {
-      const { status, account_kit_id, personal, sealed = null } = event.data;
-      return state.lifecycle === 'alive' ? { ...state, status, account_kit_id, personal, sealed } : state;
+      const { status, account_kit_id, personal, sealed_personal = null } = event.data;
+      return state.lifecycle === 'alive'
+        ? { ...state, status, account_kit_id, personal, sealed_personal }
+        : state;
     }
     case 'tenant-user.created.v1':
       return createdV1(event.data);
@@ -42,7 +44,7 @@ function createdV1(data: TenantUserCreatedV1['data']): LivingTenantUser {
     status,
     account_kit_id,
     personal: personal && { ...personal, role, teams },
-    sealed: null,
+    sealed_personal: null,
   };
 }
 
@@ -52,5 +54,5 @@ function updatedV1(state: LivingTenantUser, data: TenantUserUpdatedV1['data']): 
   const inClear = { ...(role !== undefined && { role }), ...(teams !== undefined && { teams }) };
   const whole =
     personal === null || state.personal === null ? null : { ...state.personal, ...inClear, ...personal };
-  return { ...state, status, account_kit_id, personal: whole, sealed: null };
+  return { ...state, status, account_kit_id, personal: whole, sealed_personal: null };
 }

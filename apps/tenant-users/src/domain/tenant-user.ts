@@ -49,7 +49,7 @@ interface Text<Personal = PersonalData> {
   subject_key: string;
   personal: Personal | null;
   /** The text as it is stored: an event that changes nothing personal carries it on unopened. */
-  sealed?: string;
+  sealed_personal?: string;
 }
 
 interface Scope {
@@ -117,7 +117,7 @@ export interface LivingTenantUser extends Scope, Standing {
   /** Null where it can't be opened. */
   personal: PersonalData | null;
   /** The whole text as it is stored; null where it is not known, or not in one piece. */
-  sealed: string | null;
+  sealed_personal: string | null;
 }
 
 export type TenantUserState =

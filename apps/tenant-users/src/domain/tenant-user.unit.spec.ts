@@ -49,7 +49,7 @@ const created: TenantUserCreated = {
 /** As it comes back from the log. */
 const read = (text: Pick<TenantUserCreated['data'], 'personal'> = { personal }): TenantUserCreated => ({
   ...created,
-  data: { ...created.data, ...text, sealed: 'v2.7.text' },
+  data: { ...created.data, ...text, sealed_personal: 'v2.7.text' },
 });
 const createdDefault: TenantUserCreated = { ...created, data: { ...created.data, is_default: true } };
 const deleted: TenantUserDeleted = {
@@ -95,7 +95,7 @@ describe('updating a tenant user', () => {
           changed: ['status', 'account_kit_id'],
           status: 'suspended',
           account_kit_id: 'kit-2',
-          sealed: 'v2.7.text',
+          sealed_personal: 'v2.7.text',
         }),
       ]);
   });
@@ -140,7 +140,7 @@ describe('a tenant user whose text cannot be opened', () => {
       changed: ['status'],
       status: 'suspended',
       personal: null,
-      sealed: 'v2.7.text',
+      sealed_personal: 'v2.7.text',
     });
     given(tenantUser, [unreadable])
       .when(update({ status: 'suspended' }))
@@ -160,7 +160,7 @@ describe('a tenant user of the first version', () => {
   const { personal: _, ...rest } = created.data;
   const first = (text: TenantUserCreatedV1['data']['personal']): TenantUserCreatedV1 => ({
     type: 'tenant-user.created.v1',
-    data: { ...rest, role, teams, personal: text, sealed: 'v1.7.text' },
+    data: { ...rest, role, teams, personal: text, sealed_personal: 'v1.7.text' },
   });
   const changedRole = {
     type: 'tenant-user.updated.v1',
@@ -178,7 +178,7 @@ describe('a tenant user of the first version', () => {
   it('can be suspended and deleted where its text, or a part of it, cannot be opened', () => {
     const part = {
       type: 'tenant-user.updated.v1',
-      data: { ...updated({ changed: ['label'] }).data, personal: null, sealed: 'v1.7.part' },
+      data: { ...updated({ changed: ['label'] }).data, personal: null, sealed_personal: 'v1.7.part' },
     } as never;
     for (const past of [[first(null)], [first(sealed), part]]) {
       given(tenantUser, past)
@@ -230,7 +230,7 @@ describe('fencing a tenant user', () => {
   });
 
   it('given another value, an event comes before whatever else does', () => {
-    const fenced = updated({ changed: [], sealed: 'v2.7.text' });
+    const fenced = updated({ changed: [], sealed_personal: 'v2.7.text' });
     for (const value of [fence('user.username', 'bob'), fence('user.external_id', 'Alice_db_uuid')]) {
       given(tenantUser, [read()]).when(value).then([fenced]);
     }

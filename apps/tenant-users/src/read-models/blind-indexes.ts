@@ -38,8 +38,8 @@ export class BlindIndexes implements OnModuleInit {
 
   of(tenantId: string, { external_id, email, metadata }: PersonalData): UserIndexes {
     return {
-      external_id_index: external_id === null ? null : this.externalId(tenantId, external_id),
-      email_index: email === null ? null : this.email(tenantId, email),
+      external_id_index: external_id == null ? null : this.externalId(tenantId, external_id),
+      email_index: email == null ? null : this.email(tenantId, email),
       metadata_index: this.metadata(tenantId, metadata),
     };
   }

@@ -1,4 +1,4 @@
-import type { Claim, Collision, IdentifierRows, KeyHolding, TakenKey } from '../identifiers.js';
+import type { Claim, Collision, IdentifierRows, KeyHolding, TakenKey } from '../identifier-rows.js';
 import type { KeyDatabase, Query } from './key-tables.js';
 
 const isRowOf = 'key = any($1::bytea[]) and holder = $2';
