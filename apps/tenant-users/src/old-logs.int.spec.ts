@@ -142,7 +142,7 @@ describe('the first start on a log of the first version', () => {
     await startFollowing(app);
     expect(await app.get(IdentifierRegistry).isComplete()).toBe(true);
     expect(warn.mock.calls.map(([fields]) => fields)).toEqual([
-      { kind: 2, older: ids.straße, younger: ids.carol },
+      { kind: 'user.username', older: ids.straße, younger: ids.carol },
     ]);
     for (const name of ['alice', 'bob', 'carol', 'straße']) {
       expect(await create({ external_id: name })).toEqual(taken(ids[name], 'external_id'));

@@ -11,7 +11,7 @@ export interface Claim {
 export type KeyHolding = (Claim & { kind: number; key: Uint8Array | null }) | { holder: string; gone: true };
 
 /** Two holders of one value in an old log: the older one keeps it. */
-export interface Collision {
+export interface KeyCollision {
   kind: number;
   older: string;
   younger: string;
@@ -33,7 +33,7 @@ export interface IdentifierRows {
    * Frees what these, in the order of their events, say that is not held any more: claims for a later revision stay.
    * With `fill`, what is held is claimed too.
    */
-  follow(holdings: readonly KeyHolding[], options: { fill: boolean }): Promise<Collision[]>;
+  follow(holdings: readonly KeyHolding[], options: { fill: boolean }): Promise<KeyCollision[]>;
   /** Whether all that the log holds has been claimed: that of an old log is filled in from it. */
   isComplete(): Promise<boolean>;
   complete(): Promise<void>;

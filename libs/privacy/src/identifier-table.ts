@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Claim, Collision, KeyHolding, TakenKey } from './identifier-rows.js';
+import type { Claim, KeyCollision, KeyHolding, TakenKey } from './identifier-rows.js';
 
 /**
  * All rows have one size: holders are UUIDs, and so large an integer takes 6 bytes whatever is added to it. SQLite then
@@ -66,7 +66,7 @@ export class IdentifierTable {
     for (const key of keys) this.#sql.release.run(key, holder, revision);
   }
 
-  follow(holdings: readonly KeyHolding[], { fill }: { fill: boolean }): Collision[] {
+  follow(holdings: readonly KeyHolding[], { fill }: { fill: boolean }): KeyCollision[] {
     return holdings.flatMap((holding) => {
       const { holder } = holding;
       if ('gone' in holding) {

@@ -1,6 +1,6 @@
 import { fold, foldEmail, type Identifier, type IdentifierKind, unavailable } from '#kernel';
 import { blindIndex } from './blind-index.js';
-import type { Claim, Collision, IdentifierRows, KeyHolding } from './identifier-rows.js';
+import type { Claim, IdentifierRows, KeyCollision, KeyHolding } from './identifier-rows.js';
 import type { SubjectKeyStore } from './subject-keys.js';
 
 /** A KeyHolding by its value. */
@@ -24,6 +24,11 @@ const KINDS: { readonly [Name in IdentifierKind]: Kind } = {
   'tenant.external_id': { number: 3, form: exact },
   'account.email': { number: 4, form: foldEmail },
 };
+
+const nameOf = (number: number): IdentifierKind =>
+  (Object.keys(KINDS) as IdentifierKind[]).find((name) => KINDS[name].number === number) as IdentifierKind;
+
+export type Collision = Omit<KeyCollision, 'kind'> & { kind: IdentifierKind };
 
 const DIGEST_BYTES = 15;
 
@@ -90,7 +95,8 @@ export class IdentifierRegistry {
         key: value === null ? null : this.digest({ kind, scope, value }),
       };
     });
-    return this.#rows.follow(keyed, { fill: !(await this.isComplete()) });
+    const collisions = await this.#rows.follow(keyed, { fill: !(await this.isComplete()) });
+    return collisions.map(({ kind, ...holders }) => ({ kind: nameOf(kind), ...holders }));
   }
 
   async isComplete(): Promise<boolean> {

@@ -1,8 +1,8 @@
 export { decrypt, encrypt, IV_BYTES } from './aes-gcm.js';
 export { blindIndex } from './blind-index.js';
-export type { Claim, Collision, IdentifierRows, KeyHolding, TakenKey } from './identifier-rows.js';
+export type { Claim, IdentifierRows, KeyCollision, KeyHolding, TakenKey } from './identifier-rows.js';
 export { IdentifierTable } from './identifier-table.js';
-export { type Holding, IdentifierRegistry } from './identifiers.js';
+export { type Collision, type Holding, IdentifierRegistry } from './identifiers.js';
 export { PersonalDataCodec } from './personal-data-codec.js';
 export {
   type KeyDatabase,

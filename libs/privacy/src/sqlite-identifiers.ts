@@ -1,4 +1,4 @@
-import type { Claim, Collision, IdentifierRows, KeyHolding, TakenKey } from './identifier-rows.js';
+import type { Claim, IdentifierRows, KeyCollision, KeyHolding, TakenKey } from './identifier-rows.js';
 import type { IdentifierTable } from './identifier-table.js';
 import type { KeyFile } from './key-file.js';
 import { Together } from './together.js';
@@ -29,7 +29,7 @@ export class SqliteIdentifiers implements IdentifierRows {
     return this.#write((table) => table.release(keys, claim));
   }
 
-  follow(holdings: readonly KeyHolding[], options: { fill: boolean }): Promise<Collision[]> {
+  follow(holdings: readonly KeyHolding[], options: { fill: boolean }): Promise<KeyCollision[]> {
     return this.#write((table) => table.follow(holdings, options));
   }
 

@@ -192,7 +192,7 @@ function describeFilling(open: () => Promise<IdentifierRegistry>): void {
       has(externalId('2'), 'two', 0),
       gone('three'),
     ]);
-    expect(collisions).toEqual([{ kind: 2, older: idOf('one'), younger: idOf('two') }]);
+    expect(collisions).toEqual([{ kind: 'user.username', older: idOf('one'), younger: idOf('two') }]);
     await registry.complete();
     expect(await registry.holderOf(username('ann'))).toBe(idOf('one'));
     expect(await registry.holderOf(externalId('2'))).toBe(idOf('two'));

@@ -1,4 +1,4 @@
-import type { Claim, Collision, IdentifierRows, KeyHolding, TakenKey } from '../identifier-rows.js';
+import type { Claim, IdentifierRows, KeyCollision, KeyHolding, TakenKey } from '../identifier-rows.js';
 import type { KeyDatabase, Query } from './key-tables.js';
 
 const isRowOf = 'key = any($1::bytea[]) and holder = $2';
@@ -38,9 +38,9 @@ export class PostgresIdentifiers implements IdentifierRows {
     await this.#database.query(statement, [buffers(keys), holder, revision]);
   }
 
-  follow(holdings: readonly KeyHolding[], { fill }: { fill: boolean }): Promise<Collision[]> {
+  follow(holdings: readonly KeyHolding[], { fill }: { fill: boolean }): Promise<KeyCollision[]> {
     return this.#database.transaction(async (query) => {
-      const collisions: Collision[] = [];
+      const collisions: KeyCollision[] = [];
       for (const holding of holdings) {
         const { holder } = holding;
         if ('gone' in holding) {
