@@ -200,7 +200,9 @@ describe('a refresh that fails', () => {
     const asked = provider.requests.length;
     const waiting = Promise.all([token(id), token(id)]);
     const tokens = { access_token: 'from-elsewhere', refresh_token: 'refresh-2' };
-    const sealed = await service.get(Sealer).seal(String(first!.data.subject_key), stream, tokens);
+    const sealed = await service
+      .get(Sealer)
+      .seal(String(first!.data.subject_key), stream, tokens, `tokens ${id}`);
     const stored = { sealed, tokens_expire_at: later(now, 3_600_000), scopes: ['a'] };
     // By now both have seen the claim.
     await sleep(200);
@@ -281,7 +283,7 @@ describe('a revocation that fails', () => {
       causationId: newId(),
     };
     const asked = { provider: 'odd', provider_kind: 'oauth2', scopes: [], expires_at: later(at, 600_000) };
-    const sealed = await service.get(Sealer).seal(subject_key, stream, tokens);
+    const sealed = await service.get(Sealer).seal(subject_key, stream, tokens, `tokens ${connection_id}`);
     const data: [string, JsonObject][] = [
       ['connection-requested', { ...asked, subject_key, personal: null }],
       ['connection-activated', { sealed, tokens_expire_at: null, scopes: [], mcp: null }],

@@ -73,7 +73,7 @@ describe('providers', () => {
     await put('gone', OAUTH);
     const digest = createHash('sha256').update(`provider:${service.platformId}:gone`).digest();
     const [made] = await service.events(`provider-${derivedId(digest)}`);
-    expect(made?.data.sealed).toMatch(/^v1\./);
+    expect(made?.data.sealed).toMatch(/^v2\./);
     const keys = service.get<SubjectKeyStore>(KEY_STORE);
     expect(await keys.find(String(made?.data.subject_key))).toBeDefined();
     expect((await service.call('DELETE', '/providers/gone')).status).toBe(204);

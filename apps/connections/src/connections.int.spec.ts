@@ -24,13 +24,16 @@ import {
   type PlatformAccess,
   PlatformKeys,
   PlatformModule,
+  READ_DATABASE,
   ReadModels,
   startFollowing,
   UserDirectory,
 } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
 import { filesUnder } from '#testing';
+import type { ReadDatabase } from '#projections';
 import { ConnectionsModule, connectionsConsumer } from './connections.module.js';
+import type { VaultTables } from './read-models/tables.js';
 
 const PLATFORM = newId();
 const TENANT = newId();
@@ -441,7 +444,7 @@ describe('the files of the service', () => {
     const [one, two] = await Promise.all(
       [user, other].map(async (it) => (await store.read(`vault-${it}`))[0]?.data),
     );
-    expect(one).toMatchObject({ personal: expect.stringMatching(/^v1\./), version: 1 });
+    expect(one).toMatchObject({ personal: expect.stringMatching(/^v2\./), version: 1 });
     expect(one?.name_index).toMatch(/^[\w-]{43}$/);
     expect(one?.name_index).not.toBe(two?.name_index);
     expect(one?.subject_key).not.toBe(two?.subject_key);
@@ -455,5 +458,23 @@ describe('the files of the service', () => {
     await until('the rebuild has ended', () => readModels.rebuildStatus('secrets').state !== 'running');
     expect(readModels.rebuildStatus('secrets')).toMatchObject({ state: 'completed', differences: 0 });
     expect((await get('a')).json.value).toBe('x');
+  });
+
+  it('given the sealed texts of two secrets swapped in the table, then neither is answered for the other', async () => {
+    await put('public_note', 'hello');
+    await put('bank', 's3cr3t');
+    await app.get(ReadModels).catchUp(10_000);
+    await app.get<ReadDatabase>(READ_DATABASE).write<VaultTables, void>(async (transaction) => {
+      const mine = transaction.selectFrom('secrets').selectAll().where('user_id', '=', user);
+      const [one, two] = await mine.execute();
+      for (const [from, to] of [
+        [one, two],
+        [two, one],
+      ] as const) {
+        const row = transaction.updateTable('secrets').where('user_id', '=', user);
+        await row.set({ sealed: from!.sealed }).where('name_index', '=', to!.name_index).execute();
+      }
+    });
+    for (const name of ['public_note', 'bank']) expect((await get(name)).status).toBe(500);
   });
 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import fc from 'fast-check';
 import { MESSAGE_TYPES, TOPICS } from '#contracts';
 import { Aggregates } from '#event-store';
-import { type CommandContext, isTenantryError, newId } from '#kernel';
+import { type CommandContext, isTenantryError, newId, runRepeatably } from '#kernel';
 import type { MessageBus } from '#message-bus';
 import {
   AccountKitDirectory,
@@ -268,6 +269,28 @@ describe('the lives of keys', () => {
       [unused.id, latest],
       [used.id, last],
     ]);
+  });
+
+  it('given a repeated request, then the key it answers is as it was made, whatever the time is by now', async () => {
+    const userId = newId();
+    const again = async (commandOf: (by: CommandContext) => IssueKey | RotateKey) => {
+      const id = newId();
+      const draw = (length: number) => createHash('shake256', { outputLength: length }).update(id).digest();
+      const run = (resumed: boolean) =>
+        runRepeatably({ id, startedAt: START, resumed, draw }, () =>
+          app.get(CommandBus).execute(commandOf({ ...context, causationId: id })),
+        );
+      const first = await run(false);
+      clock.time += 5_000;
+      expect(await run(true)).toEqual(first);
+      return first;
+    };
+    const wanted = { platformId, tenantId, userId, name: 'Mine', scopes: ['a'], expiresAt: null };
+    const { id: keyId, issuedAt } = await again((by) => new IssueKey(wanted, by));
+    expect(issuedAt).toBe(at(START));
+    const rotation = { tenantId, userId, keyId, graceSeconds: 60 };
+    const rotated = await again((by) => new RotateKey(rotation, by));
+    expect(rotated).toMatchObject({ name: 'Mine', scopes: ['a'], issuedAt: at(START + 5_000) });
   });
 
   it('given a key that was used, then it is stored without more ado', async () => {

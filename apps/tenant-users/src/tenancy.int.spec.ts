@@ -287,7 +287,7 @@ describe('platforms, their tenants, kits and keys', () => {
       const cause = { id: newId(), correlationId: newId() };
       const context = systemContext(cause, { platformId: platform_id, tenantId: id }, 'test');
       const data = { platform_id, name: 'Globex', is_default: false, default_user_id };
-      await app.get(Aggregates).execute(tenant, id, { kind: 'create', id, ...data }, { context });
+      await app.get(Aggregates).execute(tenant, id, { kind: 'create', ...data }, { context });
       const by = { key: api_key.raw_key, tenant: id };
       const defaultUser = () => call('GET', '/v1/users/default', undefined, by);
       while ((await defaultUser()).status !== 200) await sleep(5);

@@ -75,16 +75,13 @@ describe('deleting a tenant', () => {
   };
   const created = (tenantId: string, subject_key: string, is_default = false) => ({
     kind: 'create' as const,
-    id: newId(),
     platform_id: platform.id,
     tenant_id: tenantId,
     is_default,
-    external_id_index: null,
     opening_budget: null,
+    account_kit_id: newId(),
     subject_key,
-    indexes: { email_index: null, metadata_index: [] },
-    standing: { role: 'member', teams: [], account_kit_id: newId() },
-    personal: NOBODY,
+    personal: { ...NOBODY, role: 'member' },
   });
 
   it('given a tenant with users, when it is deleted, then it is gone at once and its users go one by one', async () => {
@@ -185,8 +182,9 @@ describe('deleting a tenant', () => {
     for (const isDefault of [false, true]) {
       const subjectKey = await service.app.get<SubjectKeyStore>(KEY_STORE).assign();
       const command = created(id, subjectKey, isDefault);
-      await aggregates.execute(tenantUser, command.id, command, { context: context(id), expectNew: true });
-      while ((await aggregates.load(tenantUser, command.id)).state.lifecycle !== 'deleted') await sleep(5);
+      const userId = newId();
+      await aggregates.execute(tenantUser, userId, command, { context: context(id), expectNew: true });
+      while ((await aggregates.load(tenantUser, userId)).state.lifecycle !== 'deleted') await sleep(5);
     }
     expect(await until(id, isRequested)).toMatchObject({ users_total: 3, users_deleted: 3 });
   });

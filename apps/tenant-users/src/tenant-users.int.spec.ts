@@ -339,7 +339,7 @@ describe('the tenant-users service', () => {
       const { status, body } = await history(id);
       expect([status, body.next_cursor]).toEqual([200, null]);
       expect(body.data[0]).toMatchObject({
-        type: 'tenant-user.created.v1',
+        type: 'tenant-user.created.v2',
         position: made.headers['tenantry-position'],
         revision: 0,
         at: made.body.created_at,
@@ -394,19 +394,20 @@ describe('the tenant-users service', () => {
         const { status, body } = await history(id);
         expect(status).toBe(200);
         expect(body.data.map(({ type }: { type: string }) => type)).toEqual([
-          'tenant-user.created.v1',
-          'tenant-user.updated.v1',
+          'tenant-user.created.v2',
+          'tenant-user.updated.v2',
           'tenant-user.deleted.v1',
         ]);
         expect(body.data[0].changes).toMatchObject({
           email: NOTHING,
           metadata: NOTHING,
-          role: { from: null, to: 'owner' },
+          role: NOTHING,
+          status: { from: null, to: 'active' },
         });
         expect(body.data[1].changes).toEqual({
           label: NOTHING,
           metadata: NOTHING,
-          teams: { from: [], to: ['red'] },
+          teams: NOTHING,
         });
         expect(body.data[2].changes).toEqual({});
       },

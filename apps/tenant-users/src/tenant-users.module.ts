@@ -1,9 +1,9 @@
 import { Global, Module, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { TOPICS } from '#contracts';
+import type { ClaimingEventStore } from '#event-store';
 import type { ConsumerOptions } from '#message-bus';
-import { AccountKitDirectory, PlatformKeys, ReadModels, UserDirectory } from '#platform';
-import { BlindIndexes } from './commands/blind-indexes.js';
+import { AccountKitDirectory, EVENT_STORE, PlatformKeys, ReadModels, UserDirectory } from '#platform';
 import { CreateAccountKitHandler } from './commands/create-account-kit.js';
 import { CreatePlatformHandler } from './commands/create-platform.js';
 import { CreateTenantHandler } from './commands/create-tenant.js';
@@ -11,14 +11,13 @@ import { CreateTenantUserHandler } from './commands/create-tenant-user.js';
 import { DeleteAccountKitHandler } from './commands/delete-account-kit.js';
 import { DeleteTenantHandler } from './commands/delete-tenant.js';
 import { DeleteTenantUserHandler } from './commands/delete-tenant-user.js';
+import { TenantHolders, UserHolders } from './commands/identifier-holders.js';
 import { IssuePlatformKeyHandler } from './commands/issue-platform-key.js';
 import { RevokePlatformKeyHandler } from './commands/revoke-platform-key.js';
 import { UpdateAccountKitHandler } from './commands/update-account-kit.js';
 import { UpdatePlatformHandler } from './commands/update-platform.js';
 import { UpdateTenantHandler } from './commands/update-tenant.js';
 import { UpdateTenantUserHandler } from './commands/update-tenant-user.js';
-import { UserIds } from './commands/user-ids.js';
-import { Usernames } from './commands/usernames.js';
 import { AccountKitsController } from './http/account-kits.controller.js';
 import { PlatformKeysController } from './http/platform-keys.controller.js';
 import { PlatformsController } from './http/platforms.controller.js';
@@ -28,6 +27,7 @@ import { UserDeletionsController } from './http/user-deletions.controller.js';
 import { Bootstrap } from './policies/bootstrap.js';
 import { CascadeController } from './policies/cascade.controller.js';
 import { DeletionReminders } from './policies/deletion-reminders.js';
+import { IdentifierFollower } from './policies/identifier-follower.js';
 import { TENANT_USERS } from './policies/participants.js';
 import { Provisioning } from './policies/provisioning.js';
 import { TenantDeletionProcess } from './policies/tenant-deletion.js';
@@ -35,6 +35,7 @@ import { UserDeletionProcess } from './policies/user-deletion.js';
 import * as projectionModule from './projections.js';
 import { Access } from './read-models/access.js';
 import { AccountKits } from './read-models/account-kits.js';
+import { BlindIndexes } from './read-models/blind-indexes.js';
 import { DeletionPreviews } from './read-models/deletion-previews.js';
 import { Deletions } from './read-models/deletions.js';
 import { KnownUsers } from './read-models/known-users.js';
@@ -79,9 +80,10 @@ export const tenantUsersConsumer: ConsumerOptions = {
     CreateTenantUserHandler,
     UpdateTenantUserHandler,
     DeleteTenantUserHandler,
-    UserIds,
+    UserHolders,
+    TenantHolders,
+    IdentifierFollower,
     BlindIndexes,
-    Usernames,
     Access,
     PlatformKeyRegistry,
     Platforms,
@@ -115,6 +117,10 @@ export class TenantUsersModule implements OnModuleInit {
   onModuleInit(): void {
     const { modules, readModels } = this;
     readModels.add(projectionModule);
+    const store = modules.get<ClaimingEventStore>(EVENT_STORE, { strict: false });
+    store.answerFor(['user.external_id', 'user.username'], modules.get(UserHolders));
+    store.answerFor(['tenant.external_id'], modules.get(TenantHolders));
+    readModels.follow(modules.get(IdentifierFollower));
     readModels.follow(modules.get(Provisioning));
     readModels.follow(modules.get(UserDeletionProcess));
     readModels.follow(modules.get(TenantDeletionProcess));

@@ -1,16 +1,18 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Aggregates, type EventStore } from '#event-store';
-import { type Clock, newId, systemContext } from '#kernel';
+import { type Clock, type Identifier, newId, systemContext } from '#kernel';
 import { CLOCK, EVENT_STORE, ReadModels } from '#platform';
-import { PersonalDataCodec, Sealer } from '#privacy';
+import { IdentifierRegistry, PersonalDataCodec, Sealer } from '#privacy';
 import { openService, type ServiceApplication } from '../../../test/service-application.js';
-import { BlindIndexes } from './commands/blind-indexes.js';
 import { UpdateTenantUserHandler } from './commands/update-tenant-user.js';
-import { UserIds } from './commands/user-ids.js';
-import { Usernames } from './commands/usernames.js';
+import { userIdentifiers } from './domain/identifiers.js';
 import { tenantUser } from './domain/tenant-user.decide.js';
 import { TenantUsersModule, tenantUsersConsumer } from './index.js';
+import { PARTICIPANTS } from './policies/participants.js';
+import { UserDeletionProcess } from './policies/user-deletion.js';
 
 const clock = { now: () => new Date('2026-01-15T10:00:00Z') };
 
@@ -47,19 +49,20 @@ describe('usernames', () => {
       { platformId: platform.id, tenantId: tenantId() },
       'test',
     );
-  /** What another process would have of its own: nothing is shared but the log. */
-  const elsewhere = () => {
+  /** With a cache of its own, which is behind. */
+  const otherUpdates = () => {
     const { app } = service;
     const codec = new PersonalDataCodec(app.get(Sealer));
     const aggregates = new Aggregates(app.get<EventStore>(EVENT_STORE), codec, app.get<Clock>(CLOCK));
-    const usernames = new Usernames(aggregates, app.get(UserIds));
-    return { usernames, updates: new UpdateTenantUserHandler(aggregates, app.get(BlindIndexes), usernames) };
+    return new UpdateTenantUserHandler(aggregates);
   };
-  const indexOf = (username: string) => service.app.get(UserIds).usernameIndex(tenantId(), username);
-  const eventsOf = (username: string) =>
-    service.app.get<EventStore>(EVENT_STORE).read(`username-${indexOf(username)}`);
-  const claimant = (user_id: string) => ({ platform_id: platform.id, tenant_id: tenantId(), user_id });
-
+  const identifiers = () => service.app.get(IdentifierRegistry);
+  const identifier = (username: string): Identifier => ({
+    kind: 'user.username',
+    scope: tenantId(),
+    value: username,
+  });
+  const holderOf = (username: string) => identifiers().holderOf(identifier(username));
   it('given a taken username in any case, then creating or patching another user to it is refused', async () => {
     const owner = (await create({ username: 'Alice' })).body;
     expect(owner.username).toBe('Alice');
@@ -103,10 +106,7 @@ describe('usernames', () => {
     ])
       expect((await change()).status).toBeLessThan(300);
     for (const username of ['dave', 'dave-2', 'dave-3']) {
-      expect((await eventsOf(username)).map(({ type }) => type)).toEqual([
-        'username.claimed.v1',
-        'username.released.v1',
-      ]);
+      while ((await holderOf(username)) !== undefined) await sleep(5);
       expect((await create({ username })).status).toBe(201);
     }
     expect((await call('GET', `/v1/users/${id}`)).body).toMatchObject({ username: null, revision: 2 });
@@ -157,68 +157,38 @@ describe('usernames', () => {
     expect(new Set(now.map(({ username }) => username)).size).toBe(2);
   });
 
-  it('given a claim whose user never came, then the next try takes it over, and the first can never come', async () => {
-    const lost = newId();
-    const { usernames } = elsewhere();
-    const claim = await usernames.claim(claimant(lost), indexOf('ivan'), context());
-    const { status, body } = await create({ username: 'ivan' });
-    expect(status).toBe(201);
-    const command = {
-      kind: 'create' as const,
-      id: lost,
-      platform_id: platform.id,
-      tenant_id: tenantId(),
-      is_default: false,
-      external_id_index: null,
-      opening_budget: null,
-      subject_key: '1',
-      indexes: { email_index: null, metadata_index: [] },
-      standing: { role: 'member', teams: [], account_kit_id: newId() },
-      username_claim: claim,
-      personal: { username: 'ivan' } as never,
-    };
-    const late = service.app.get(Aggregates).execute(tenantUser, lost, command, { context: context() });
-    await expect(late).rejects.toMatchObject({ code: 'illegal_state' });
-    expect((await call('GET', `/v1/users/${lost}`)).status).toBe(404);
-    expect((await call('GET', `/v1/users/${lost}/events`)).status).toBe(404);
-    expect(outcome(await create({ username: 'ivan' }))).toEqual(taken(body.id));
+  it('given claims whose user never came, then the next try takes them over', async () => {
+    for (const body of [{ username: 'ivan' }, { external_id: 'judy', username: 'judy' }]) {
+      const lost = newId();
+      const claims = userIdentifiers(tenantId(), body);
+      await identifiers().claim(claims, { holder: lost, revision: 0 });
+      expect(await holderOf(body.username)).toBe(lost);
+      const made = await create(body);
+      expect(made.status).toBe(201);
+      for (const claim of claims) expect(await identifiers().holderOf(claim)).toBe(made.body.id);
+      expect((await call('GET', `/v1/users/${lost}`)).status).toBe(404);
+      expect((await call('GET', `/v1/users/${lost}/events`)).status).toBe(404);
+      expect((await create(body)).body.existing_id).toBe(made.body.id);
+    }
   });
 
-  it('given a claim that a create of this external_id left behind, then the next create completes it', async () => {
-    const id = service.app.get(UserIds).derive(tenantId(), 'judy', 0);
-    await elsewhere().usernames.claim(claimant(id), indexOf('judy'), context());
-    expect((await create({ external_id: 'judy', username: 'judy' })).body).toMatchObject({
-      id,
-      username: 'judy',
-    });
-  });
-
-  it('given a claim that a patch left behind, then the next try takes it over, and the patch is refused', async () => {
+  it('given a claim that a patch left behind, then the next try takes it over, and its user can have another', async () => {
     const slow = (await create({ username: 'kim' })).body;
-    const claim = await elsewhere().usernames.claim(claimant(slow.id), indexOf('karl'), context());
+    await identifiers().claim([identifier('karl')], { holder: slow.id, revision: 1 });
     const { status, body } = await create({ username: 'karl' });
     expect(status).toBe(201);
-    const update = {
-      kind: 'update' as const,
-      tenant_id: tenantId(),
-      changes: { username: 'karl' },
-      indexes: {},
-    };
-    const late = service.app
-      .get(Aggregates)
-      .execute(tenantUser, slow.id, { ...update, username: { claim, epoch: 0 } }, { context: context() });
-    await expect(late).rejects.toMatchObject({ code: 'conflict' });
-    expect((await call('GET', `/v1/users/${slow.id}`)).body).toMatchObject({ username: 'kim' });
+    expect((await call('GET', `/v1/users/${slow.id}`)).body).toEqual(slow);
     expect(outcome(await patch(slow.id, { username: 'karl' }))).toEqual(taken(body.id));
     expect((await patch(slow.id, { username: 'karl-2' })).status).toBe(200);
+    expect(outcome(await create({ username: 'KIM' }))).toMatchObject({ status: 201 });
   });
 
-  it('given several processes that patch users to one username at once, then one user has it', async () => {
-    const processes = [elsewhere(), elsewhere(), elsewhere()];
+  it('given caches that are behind, when each patches a user to one username at once, then one user has it', async () => {
+    const processes = [otherUpdates(), otherUpdates(), otherUpdates()];
     const users = await Promise.all(processes.map(async () => (await create({})).body));
     for (const username of ['liam', 'mia', 'noah', 'olga']) {
       const outcomes = await Promise.allSettled(
-        processes.map(({ updates }, index) => {
+        processes.map((updates, index) => {
           const update = { tenantId: tenantId(), userId: users[index].id, changes: { username } };
           return updates.execute({ update, context: context() } as never);
         }),
@@ -261,15 +231,79 @@ describe('usernames', () => {
     );
   });
 
-  it('given all of that, then the log holds no username in clear, and a rebuild differs in no row', async () => {
+  it('given many creates at once with one external_id, then one makes the user, and all others name it', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, index) => create({ external_id: 'rita', username: `rita-${index}` })),
+    );
+    const made = answers.filter(({ status }) => status === 201);
+    expect(made).toHaveLength(1);
+    const refused = { code: 'duplicate_record', existing_id: made[0]?.body.id };
+    for (const { body } of answers.filter((answer) => answer !== made[0])) {
+      expect(body).toMatchObject({ ...refused, errors: [{ field: 'external_id' }] });
+    }
+    const held = await Promise.all(answers.map((_, index) => holderOf(`rita-${index}`)));
+    expect(held.filter((holder) => holder !== undefined)).toEqual([made[0]?.body.id]);
+  });
+
+  it('given a deletion to its receipt, then no file holds a digest of the user, and the log no hash of any value', async () => {
+    const values = { external_id: 'tom-id', username: 'Tom', email: 'tom@example.com', role: 'patient' };
+    const { id } = (await create({ ...values, metadata: { diagnosis: 'x' }, teams: ['oncology'] })).body;
+    await patch(id, { username: 'tom-2' });
+    const digests = [...userIdentifiers(tenantId(), values), identifier('tom-2')].map((it) =>
+      Buffer.from(identifiers().digest(it)),
+    );
+    expect((await call('DELETE', `/v1/users/${id}`)).status).toBe(202);
+    for (const participant of PARTICIPANTS) {
+      await service.app.get(UserDeletionProcess).confirm(id, { participant, removed: {} }, context());
+    }
+    for (const file of await readdir(service.dataDir)) {
+      const bytes = await readFile(join(service.dataDir, file));
+      expect([file, digests.filter((digest) => bytes.includes(digest))]).toEqual([file, []]);
+    }
+    const stored = await service.app.get<EventStore>(EVENT_STORE).read(`tenantUser-${id}`);
+    const scope = ['platform_id', 'tenant_id', 'subject_key'];
+    expect(
+      stored.map(({ type, data }) => [
+        type,
+        Object.keys(data)
+          .filter((key) => !scope.includes(key))
+          .sort(),
+      ]),
+    ).toEqual([
+      ['tenant-user.created.v2', ['account_kit_id', 'is_default', 'opening_budget', 'personal', 'status']],
+      ['tenant-user.updated.v2', ['account_kit_id', 'changed', 'personal', 'status']],
+      ['tenant-user.deleted.v1', []],
+    ]);
+    expect(JSON.stringify(stored.map(({ data }) => data))).not.toMatch(/tom|patient|oncology|diagnosis/i);
+  });
+
+  it('given all of that, then a rebuild differs in no row', async () => {
     const readModels = service.app.get(ReadModels);
     await readModels.rebuild('user-directory', true);
     while (readModels.rebuildStatus('user-directory').state === 'running') await sleep(5);
     expect(readModels.rebuildStatus('user-directory')).toMatchObject({ state: 'completed', differences: 0 });
-    const stored = await eventsOf('alice');
-    expect(stored.map(({ type }) => type)).toEqual(['username.claimed.v1']);
-    expect(JSON.stringify(stored, (_, value) => (typeof value === 'bigint' ? '' : value))).not.toMatch(
-      /alice/i,
-    );
+  });
+
+  it('given a user whose text is damaged, then it is suspended, keeps what is its own, and is deleted', async () => {
+    const { id } = (await create({ external_id: 'sam', username: 'sam' })).body;
+    const stream = `tenantUser-${id}`;
+    const store = service.app.get<EventStore>(EVENT_STORE);
+    const [first] = await store.read(stream);
+    const damaged = String(first?.data.personal).replace(/.{4}$/, 'AAAA');
+    const data = { ...first!.data, status: 'active', changed: [], personal: damaged };
+    await store.append(stream, 0, [{ ...first!, id: newId(), type: 'tenant-user.updated.v2', data }]);
+    const aggregates = service.app.get(Aggregates);
+    await aggregates.refresh(tenantUser, id);
+    const update = (changes: object) => ({ kind: 'update' as const, tenant_id: tenantId(), changes });
+    const by = { context: context() };
+    await aggregates.execute(tenantUser, id, update({ status: 'suspended' }), by);
+    const last = (await store.read(stream)).at(-1);
+    expect(last?.data).toMatchObject({ status: 'suspended', personal: damaged });
+    const renaming = aggregates.execute(tenantUser, id, update({ label: 'Sam' }), by);
+    await expect(renaming).rejects.toMatchObject({ code: 'illegal_state' });
+    const again = await create({ external_id: 'sam' });
+    expect(again.body).toMatchObject({ existing_id: id });
+    await aggregates.execute(tenantUser, id, { kind: 'delete', tenant_id: tenantId() }, by);
+    expect((await create({ external_id: 'sam', username: 'sam' })).status).toBe(201);
   });
 });

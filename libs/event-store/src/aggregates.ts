@@ -4,6 +4,7 @@ import {
   type CommandContext,
   type Decider,
   type DomainEvent,
+  type Identifier,
   isTenantryError,
   type NewEvent,
   type RecordedEvent,
@@ -19,6 +20,8 @@ export interface EventCodec {
   encode(event: NewEvent<object>, stream: string): Promise<NewEvent>;
   /** Personal data comes back as `null` once its key has been destroyed. */
   decode(event: RecordedEvent): Promise<RecordedEvent<object>>;
+  /** What `decode` would make of the event that was just encoded; the event itself when left out. */
+  known?<Event extends DomainEvent>(event: Event, encoded: NewEvent): Event;
 }
 
 /** An aggregate as of its last event; `revision` is `no_stream` and `position` 0n before the first. */
@@ -34,6 +37,8 @@ export interface ExecuteOptions {
   ifRevision?: number;
   /** Don't read the stream first: it most likely does not exist. A conflict reads it and decides again. */
   expectNew?: boolean;
+  /** What the aggregate must come to hold by what is appended. Throws IdentifierTaken when another one holds it. */
+  claims?: readonly Identifier[];
 }
 
 /** What a command made of an aggregate, and the events that it appended, in order. */
@@ -147,8 +152,7 @@ export class Aggregates {
         // What the command may not see is told by `decide` alone, so it comes before the revision.
         const events = decider.decide(command, latest.state);
         this.checkRevision(latest, options.ifRevision);
-        if (events.length > 0)
-          return await this.append(decider, stream, latest, { events, context: options.context });
+        if (events.length > 0) return await this.append(decider, stream, latest, { ...options, events });
         if (!known.mayBeStale) return { ...latest, events };
       } catch (error) {
         const isUncertain = known.mayBeStale && isTenantryError(error) && error.kind !== 'unavailable';
@@ -175,7 +179,7 @@ export class Aggregates {
     decider: Decider<State, Command, Event>,
     stream: string,
     known: Aggregate<State>,
-    decided: { events: Event[]; context: CommandContext },
+    decided: { events: Event[] } & Pick<ExecuteOptions, 'context' | 'claims'>,
   ): Promise<Executed<State, Event>> {
     const at = this.clock.now().toISOString();
     const encoded = await Promise.all(
@@ -186,8 +190,12 @@ export class Aggregates {
         ),
       ),
     );
-    const { revision, position } = await this.store.append(stream, known.revision, encoded);
-    const state = decided.events.reduce((current, event) => decider.evolve(current, event), known.state);
+    const { claims = [] } = decided;
+    const { revision, position } = await this.store.append(stream, known.revision, encoded, { claims });
+    const events = decided.events.map(
+      (event, index) => this.codec.known?.(event, encoded[index] as NewEvent) ?? event,
+    );
+    const state = events.reduce((current, event) => decider.evolve(current, event), known.state);
     const next = { state, revision, position };
     this.cache.set(stream, next);
     await this.afterAppend?.(

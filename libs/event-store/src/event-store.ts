@@ -1,4 +1,4 @@
-import type { NewEvent, RecordedEvent } from '#kernel';
+import type { Identifier, IdentifierKind, NewEvent, RecordedEvent } from '#kernel';
 
 /** So many logs can be told apart by their positions: each uses those that leave its number as the remainder. */
 export const LOG_NUMBERS = 8;
@@ -13,6 +13,11 @@ export interface AppendResult {
   position: bigint;
   /** Positions of all its events, in order, where the adapter knows them; the last is `position`. */
   events: RecordedEvent[];
+}
+
+export interface AppendOptions {
+  /** What the id of the stream must come to hold by this append: all of it, or nothing is appended. */
+  claims?: readonly Identifier[];
 }
 
 export interface Batch {
@@ -51,10 +56,16 @@ export interface EventStore {
   readonly exclusive?: boolean;
 
   /**
-   * Throws RevisionConflict when the stream is elsewhere, TenantryError `unavailable` when the log can't be
+   * Throws RevisionConflict when the stream is elsewhere, IdentifierTaken when another id holds what is claimed (only
+   * ClaimingEventStore and what is built like it take claims), TenantryError `unavailable` when the log can't be
    * reached or the outcome is unknown after retries, `invalid_input`/`payload_too_large` above 1 MiB.
    */
-  append(stream: string, expected: ExpectedRevision, events: readonly NewEvent[]): Promise<AppendResult>;
+  append(
+    stream: string,
+    expected: ExpectedRevision,
+    events: readonly NewEvent[],
+    options?: AppendOptions,
+  ): Promise<AppendResult>;
 
   /** The events of a stream from revision `from` (inclusive, default 0), oldest first; empty if there is none. */
   read(stream: string, from?: number): Promise<RecordedEvent[]>;
@@ -84,5 +95,16 @@ export class RevisionConflict extends Error {
     readonly actual: ExpectedRevision,
   ) {
     super(`stream ${stream} is at ${actual}, expected ${expected}`);
+  }
+}
+
+/** Another id holds what was claimed. It does not say what that is: values are personal. */
+export class IdentifierTaken extends Error {
+  override readonly name = 'IdentifierTaken';
+  constructor(
+    readonly kind: IdentifierKind,
+    readonly holder: string,
+  ) {
+    super(`${kind} is held by ${holder}`);
   }
 }

@@ -6,10 +6,17 @@ export {
   type ExecuteOptions,
 } from './aggregates.js';
 export {
+  ClaimingEventStore,
+  type ClaimRegistry,
+  type Holders,
+} from './claiming-event-store.js';
+export {
+  type AppendOptions,
   type AppendResult,
   type Batch,
   type EventStore,
   type ExpectedRevision,
+  IdentifierTaken,
   LOG_NUMBERS,
   RevisionConflict,
   type SubscribeOptions,

@@ -6,7 +6,8 @@ import { repeatableRequest } from './repeatable-request.js';
 const pool = new Uint8Array(16 * 256);
 let used = pool.length;
 
-function rng(): Uint8Array {
+/** 16 bytes of their own. */
+export function random16(): Uint8Array {
   if (used === pool.length) {
     randomFillSync(pool);
     used = 0;
@@ -16,7 +17,7 @@ function rng(): Uint8Array {
 }
 
 /** A UUID of version 7 (RFC 9562): ordered by time to the millisecond. */
-export const uniqueId = (): string => v7({ rng });
+export const uniqueId = (): string => v7({ rng: random16 });
 
 /** The same for what callers see: in a repeatable request it is the same each time. */
 export function newId(): string {

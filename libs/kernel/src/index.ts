@@ -26,7 +26,9 @@ export {
   streamId,
   streamName,
 } from './event.js';
-export { derivedId, isId, newId, uniqueId } from './ids.js';
+export { fold, foldEmail } from './fold.js';
+export type { Identifier, IdentifierKind } from './identifier.js';
+export { derivedId, isId, newId, random16, uniqueId } from './ids.js';
 export { formatUsd, type MicroUsd, parseUsd } from './money.js';
 export {
   drawBytes,
@@ -34,3 +36,4 @@ export {
   repeatableRequest,
   runRepeatably,
 } from './repeatable-request.js';
+export { Turns } from './turns.js';

@@ -1,10 +1,23 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
-import { AccessDenied, Aggregates, type EventStore, EventStoreDb, SqliteEventStore } from '#event-store';
+import {
+  AccessDenied,
+  Aggregates,
+  ClaimingEventStore,
+  type EventStore,
+  EventStoreDb,
+  SqliteEventStore,
+} from '#event-store';
 import { type Clock, isTenantryError, systemClock } from '#kernel';
 import { BusRefusal, EmbeddedBus, KafkaBus, type MessageBus } from '#message-bus';
-import { PersonalDataCodec, Sealer, SqliteKeyStore, type SubjectKeyStore } from '#privacy';
+import {
+  IdentifierRegistry,
+  PersonalDataCodec,
+  Sealer,
+  SqliteKeyStore,
+  type SubjectKeyStore,
+} from '#privacy';
 import {
   PostgresReplicas,
   RemotePart,
@@ -79,8 +92,9 @@ function engines(settings: Settings, clock: Clock): Provider[] {
     },
     {
       provide: EVENT_STORE,
-      useFactory: (logger: AppLogger, storage?: Storage) => openEventStore(settings, logger, storage),
-      inject: [AppLogger, STORAGE],
+      useFactory: async (logger: AppLogger, identifiers: IdentifierRegistry, storage?: Storage) =>
+        new ClaimingEventStore(await openEventStore(settings, logger, storage), identifiers),
+      inject: [AppLogger, IdentifierRegistry, STORAGE],
     },
     {
       provide: MESSAGE_BUS,
@@ -136,6 +150,11 @@ function databases(settings: Settings, clock: Clock): Provider[] {
               }),
         ),
       inject,
+    },
+    {
+      provide: IdentifierRegistry,
+      useFactory: (keys: SubjectKeyStore) => IdentifierRegistry.open(keys),
+      inject: [KEY_STORE],
     },
   ];
 }

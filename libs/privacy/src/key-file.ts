@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { IdentifierTable } from './identifier-table.js';
 
 /** How long another process may hold the file. */
 const BUSY_TIMEOUT_MS = 1000;
@@ -40,6 +41,7 @@ const prepareAll = (database: DatabaseSync) => ({
 export class KeyFile {
   /** For the tables of others that are kept as safe as the keys. */
   readonly database: DatabaseSync;
+  readonly identifiers: IdentifierTable;
   readonly #file: string;
   readonly #sql: ReturnType<typeof prepareAll>;
 
@@ -49,6 +51,7 @@ export class KeyFile {
     this.database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
     this.database.exec(SET_UP);
     this.#sql = prepareAll(this.database);
+    this.identifiers = new IdentifierTable(this.database);
   }
 
   /** One durable transaction. */

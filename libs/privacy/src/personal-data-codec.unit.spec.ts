@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { JsonObject, NewEvent, RecordedEvent } from '#kernel';
+import { type JsonObject, type NewEvent, type RecordedEvent, unavailable } from '#kernel';
 import { PersonalDataCodec } from './personal-data-codec.js';
 import { Sealer } from './sealer.js';
 import type { SubjectKeyStore } from './subject-keys.js';
@@ -35,7 +35,12 @@ describe('PersonalDataCodec', () => {
 
   beforeEach(() => {
     keys = new Map([['1', Buffer.alloc(32, 1)]]);
-    const store = { find: async (id: string) => keys.get(id) } satisfies Partial<SubjectKeyStore>;
+    const store = {
+      find: async (id: string) => {
+        if (id !== '1') throw new Error('no such key');
+        return keys.get(id);
+      },
+    } satisfies Partial<SubjectKeyStore>;
     codec = new PersonalDataCodec(new Sealer(store as SubjectKeyStore));
   });
 
@@ -46,25 +51,68 @@ describe('PersonalDataCodec', () => {
     expect(created.data.personal).toBe(personal);
   });
 
-  it('given an encoded event, when it is decoded, then it is what it was', async () => {
+  it('given an encoded event, when it is decoded, then it is what it was, beside its sealed text', async () => {
     const encoded = recorded(await codec.encode(created, STREAM));
-    expect(await codec.decode(encoded)).toEqual({ ...encoded, data: created.data });
+    const data = { ...created.data, sealed_personal: encoded.data.personal };
+    expect(await codec.decode(encoded)).toEqual({ ...encoded, data });
+    expect(codec.known(created, encoded).data).toEqual(data);
   });
 
-  it('given a destroyed key, when the event is decoded, then personal is null and the rest stays', async () => {
-    const encoded = recorded(await codec.encode(created, STREAM));
+  it('given a decoded event, when its text is carried on to another one, then it is stored as it was', async () => {
+    const stored = recorded(await codec.encode(created, STREAM));
+    const { data } = await codec.decode(stored);
+    const carried = newEvent({ ...data, status: 'suspended' });
+    const encoded = await codec.encode(carried, STREAM);
+    expect(encoded).toEqual({ ...carried, data: { ...stored.data, status: 'suspended' } });
+    expect(codec.known(carried, encoded)).toEqual(carried);
+  });
+
+  it('given a destroyed key, then personal is null and the rest stays; and its text can be carried on', async () => {
+    const stored = recorded(await codec.encode(created, STREAM));
     keys.clear();
-    expect((await codec.decode(encoded)).data).toEqual({
-      status: 'active',
-      subject_key: '1',
-      personal: null,
-    });
+    const { data } = await codec.decode(stored);
+    expect(data).toEqual({ ...stored.data, personal: null, sealed_personal: stored.data.personal });
+    expect((await codec.encode(newEvent(data), STREAM)).data).toEqual(stored.data);
   });
 
-  it('given a sealed event copied to another stream, when it is decoded, then it throws', async () => {
-    const encoded = await codec.encode(created, STREAM);
-    await expect(codec.decode(recorded(encoded, 'tenantUser-2'))).rejects.toThrow('integrity');
+  it.each<[string, (text: string) => string]>([
+    ['cut short', (text) => text.slice(0, -4)],
+    ['altered', (text) => text.replace(/.{4}$/, 'AAAA')],
+    ['no sealed text at all', () => 'Alice'],
+    ['of a key that nobody knows', (text) => text.replace('v2.1.', 'v2.2.')],
+  ])('given a text that is %s, then personal is null and the rest stays', async (_, damage) => {
+    const stored = recorded(await codec.encode(created, STREAM));
+    const personal = damage(String(stored.data.personal));
+    const { data } = await codec.decode({ ...stored, data: { ...stored.data, personal } });
+    expect(data).toEqual({ ...stored.data, personal: null, sealed_personal: personal });
+    expect((await codec.encode(newEvent(data), STREAM)).data).toEqual({ ...stored.data, personal });
   });
+
+  it('given a sealed event copied to another stream, then its text does not open there', async () => {
+    const encoded = await codec.encode(created, STREAM);
+    expect((await codec.decode(recorded(encoded, 'tenantUser-2'))).data).toMatchObject({ personal: null });
+  });
+
+  it('given a key store that is out of reach, when an event is decoded, then that is thrown', async () => {
+    const encoded = recorded(await codec.encode(created, STREAM));
+    const away = { find: () => Promise.reject(unavailable('away')) };
+    const other = new PersonalDataCodec(new Sealer(away as unknown as SubjectKeyStore));
+    await expect(other.decode(encoded)).rejects.toMatchObject({ kind: 'unavailable' });
+  });
+
+  it.each(['transaction_id', 'key_id', 'connection_id', 'name_index'])(
+    'given texts of two things by their %s, when they are swapped, then neither opens',
+    async (id) => {
+      const [one, two] = await Promise.all(
+        ['one', 'two'].map(async (name) =>
+          recorded(await codec.encode(newEvent({ ...created.data, [id]: name }), STREAM)),
+        ),
+      );
+      expect((await codec.decode(one!)).data).toMatchObject({ personal });
+      const swapped = { ...one!, data: { ...one!.data, personal: two!.data.personal! } };
+      expect((await codec.decode(swapped)).data).toMatchObject({ personal: null });
+    },
+  );
 
   it.each([{ status: 'active' }, { subject_key: '1' }, { personal: null, subject_key: '1' }])(
     'given the data %j without personal values, when it passes, then it is the same object',

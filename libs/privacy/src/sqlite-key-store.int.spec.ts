@@ -5,21 +5,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Clock } from '#kernel';
-import { describeSubjectKeyStore, openEmbeddedKeys } from '#testing';
+import { type Clock, uniqueId } from '#kernel';
+import { describeIdentifierRegistry, describeSubjectKeyStore, openEmbeddedKeys } from '#testing';
+import { IdentifierRegistry } from './identifiers.js';
 import type { SqliteKeyStore } from './sqlite-key-store.js';
 
 let millisecond = Date.UTC(2030, 0, 1);
 const tickingClock: Clock = { now: () => new Date(millisecond++) };
 
-describeSubjectKeyStore('SqliteKeyStore', async () => {
+const createHarness = async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-keys-'));
   const masterKey = randomBytes(32);
   return {
     open: async () => openEmbeddedKeys(join(folder, 'keys.db'), { masterKey, clock: tickingClock }),
     dispose: async () => rmSync(folder, { recursive: true }),
   };
-});
+};
+describeSubjectKeyStore('SqliteKeyStore', createHarness);
+describeIdentifierRegistry('SqliteKeyStore', createHarness);
 
 describe('SqliteKeyStore', () => {
   let folder: string;
@@ -107,6 +110,47 @@ describe('SqliteKeyStore', () => {
     await expect(destroyed).resolves.toHaveLength(1);
     store = await open();
     await expect(store.find(id)).resolves.toBeUndefined();
+  });
+
+  it('given a destroyed secret, then no file holds its wrapped bytes', async () => {
+    await store.secret('uniqueness');
+    const select = inspector.prepare("SELECT wrapped FROM secrets WHERE name = 'uniqueness'");
+    const wrapped = Buffer.from(select.get()?.wrapped as Uint8Array);
+    expect(storedBytes().includes(wrapped)).toBe(true);
+    await store.destroySecret('uniqueness');
+    expect(storedBytes().includes(wrapped)).toBe(false);
+  });
+
+  it('given identifiers of thousands of holders, when some are released and their keys destroyed, then no file holds a digest of theirs', async () => {
+    const registry = await IdentifierRegistry.open(store);
+    await registry.complete();
+    const keys = new Map((await assignMany(3_000)).map((key) => [uniqueId(), key]));
+    const holders = [...keys.keys()];
+    const of = (holder: string) => [
+      { kind: 'user.external_id' as const, scope: 'tenant', value: `id ${holder}` },
+      { kind: 'user.username' as const, scope: 'tenant', value: `name ${holder}` },
+    ];
+    const digests = new Map(
+      holders.map((holder) => [holder, of(holder).map((it) => Buffer.from(registry.digest(it)))]),
+    );
+    for (let at = 0; at < holders.length; at += 250) {
+      const some = holders.slice(at, at + 250);
+      await Promise.all(
+        some.map((holder) => registry.claim(of(holder), { holder, revision: holder.charCodeAt(35) ** 4 })),
+      );
+    }
+    const doomed = holders.filter((_, index) => index % 3 === 0 || index > 2_500);
+    const found = () => {
+      const bytes = storedBytes();
+      return holders.filter((holder) => digests.get(holder)?.some((digest) => bytes.includes(digest)));
+    };
+    expect(found()).toEqual(holders);
+    for (let at = 0; at < doomed.length; at += 100) {
+      const some = doomed.slice(at, at + 100);
+      await Promise.all(some.map((holder) => registry.releaseHolder(holder)));
+      await store.destroy(some.map((holder) => keys.get(holder) as string));
+    }
+    expect(found()).toEqual(holders.filter((holder) => !doomed.includes(holder)));
   });
 
   it('given a store never assigned from, when it opens, then it makes no keys', () => {

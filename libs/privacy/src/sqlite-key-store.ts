@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { type Clock, isTenantryError, systemClock } from '#kernel';
 import { KeyReader, type KeyRow } from './key-reader.js';
 import { KEY_BYTES, keyLabel, MasterKey, wrongMasterKey } from './master-key.js';
+import { SqliteIdentifiers, type WriteIdentifiers } from './sqlite-identifiers.js';
 import type { SubjectKeyStore } from './subject-keys.js';
 
 /** A key takes some 500 bytes together with what a Sealer derives from it. */
@@ -22,6 +23,7 @@ export interface KeyWriter {
   insertSecret(name: string, wrapped: Uint8Array): Promise<void>;
   /** Resolves when neither the file nor its journal holds it. */
   destroySecret(name: string): Promise<void>;
+  readonly identifiers: WriteIdentifiers;
   /** Rejects with the reason if it can't write just now. */
   ready(): Promise<void>;
 }
@@ -36,6 +38,7 @@ export interface KeyWriter {
  * spare blocks) and backups are out of reach and stay wrapped by the master key.
  */
 export class SqliteKeyStore implements SubjectKeyStore {
+  readonly identifiers: SqliteIdentifiers;
   readonly #recent = new LRUCache<string, Uint8Array>({ max: KEYS_IN_MEMORY });
   readonly #secrets = new Map<string, Uint8Array>();
   readonly #masterKey: MasterKey;
@@ -49,6 +52,7 @@ export class SqliteKeyStore implements SubjectKeyStore {
   ) {
     this.#masterKey = new MasterKey(masterKey);
     this.#lastId = reader.lastId();
+    this.identifiers = new SqliteIdentifiers(reader, writer.identifiers);
   }
 
   /**

@@ -35,6 +35,7 @@ function sorted(requests: readonly Numbered[]) {
     switch (request.kind) {
       case 'insert-key':
       case 'destroy-keys':
+      case 'identifiers':
       case 'insert-secret':
       case 'destroy-secret':
         keys.push([number, request]);

@@ -1,4 +1,4 @@
-import { KeyFile } from '#worker/privacy';
+import { type IdentifierWrite, KeyFile } from '#worker/privacy';
 import type { PlainQuery } from '#worker/projections';
 import type { Request } from './protocol.js';
 
@@ -7,7 +7,13 @@ const ERASED_TOGETHER = 50;
 const CUT_WITHIN_MS = 40;
 
 /** `queries` of the part that stands beside the keys. */
-export type KeyKind = 'insert-key' | 'destroy-keys' | 'insert-secret' | 'destroy-secret' | 'queries';
+export type KeyKind =
+  | 'insert-key'
+  | 'destroy-keys'
+  | 'identifiers'
+  | 'insert-secret'
+  | 'destroy-secret'
+  | 'queries';
 
 interface Erasure {
   answer: unknown;
@@ -77,12 +83,28 @@ export class KeyRounds {
         return this.#file.insert(request.id, request.wrapped);
       case 'destroy-keys':
         return request.ids.map((id) => this.#file.destroy(id, request.at));
+      case 'identifiers':
+        return this.#identify(request.write);
       case 'insert-secret':
         return this.#file.insertSecret(request.name, request.wrapped);
       case 'destroy-secret':
         return this.#file.deleteSecret(request.name);
       case 'queries':
         return this.#run(request.queries);
+    }
+  }
+
+  #identify(write: IdentifierWrite): unknown {
+    const { identifiers } = this.#file;
+    switch (write.do) {
+      case 'claim':
+        return identifiers.claim(write.keys, write.claim);
+      case 'release':
+        return identifiers.release(write.keys, write.claim);
+      case 'follow':
+        return identifiers.follow(write.holdings, { fill: write.fill });
+      case 'complete':
+        return identifiers.complete();
     }
   }
 

@@ -1,5 +1,6 @@
 import type { AppendOutcome, AppendRequest, Positions } from '#worker/event-store';
 import type { MessageRow } from '#worker/message-bus';
+import type { IdentifierWrite } from '#worker/privacy';
 import type { PlainQuery, ProjectionStatus, RebuildStatus } from '#worker/projections';
 
 /** Which files of the data dir the thread owns; those that are left out belong to other engines. */
@@ -27,6 +28,8 @@ export interface Requests {
   /** Answered like the rest, but nobody waits for it. */
   'insert-key': { ask: { id: number; wrapped: Uint8Array }; answer: undefined };
   'destroy-keys': { ask: { ids: readonly number[]; at: string }; answer: string[] };
+  /** Answers what the operation answers. */
+  identifiers: { ask: { write: IdentifierWrite }; answer: unknown };
   'insert-secret': { ask: { name: string; wrapped: Uint8Array }; answer: undefined };
   'destroy-secret': { ask: { name: string }; answer: undefined };
   queries: { ask: { part: string; queries: readonly PlainQuery[] }; answer: undefined };

@@ -22,6 +22,7 @@ export const keyWriter = (storage: Storage): KeyWriter => ({
   destroy: (ids, at) => storage.ask('destroy-keys', { ids, at }),
   insertSecret: (name, wrapped) => storage.ask('insert-secret', { name, wrapped }),
   destroySecret: (name) => storage.ask('destroy-secret', { name }),
+  identifiers: (write) => storage.ask('identifiers', { write }),
   ready: () => storage.ready(),
 });
 

@@ -11,6 +11,7 @@ export { type EventStoreServer, findEventStoreServer } from './event-store-serve
 export { type AppendFault, EventStoreStandIn } from './event-store-stand-in/event-store-stand-in.js';
 export { filesUnder } from './files-under.js';
 export { given } from './given.js';
+export { describeIdentifierRegistry } from './identifier-registry-contract.js';
 export { InMemoryEventStore } from './in-memory-event-store.js';
 export { InterruptibleReadDatabase, type Interruption } from './interruptible-read-database.js';
 export { kafkaTestOptions } from './kafka-test-options.js';

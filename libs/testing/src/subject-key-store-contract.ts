@@ -119,6 +119,17 @@ function describeUnknownIdsAndSecrets(open: Open): void {
     expect(await reopened.secret('blind-index')).not.toEqual(secret);
   });
 
+  it('given a secret, when it is destroyed, then the next one of that name is another, and others stay', async () => {
+    const store = await open();
+    const [old, kept] = [await store.secret('uniqueness'), await store.secret('blind-index')];
+    for (const name of ['uniqueness', 'uniqueness', 'never-made']) await store.destroySecret(name);
+    const reopened = await open();
+    expect(await reopened.secret('blind-index')).toEqual(kept);
+    const fresh = await reopened.secret('uniqueness');
+    expect(fresh).not.toEqual(old);
+    expect(await store.secret('uniqueness')).toEqual(fresh);
+  });
+
   it('given an open store, when it is asked, then it is ready', async () => {
     await expect((await open()).ready()).resolves.toBeUndefined();
   });

@@ -140,7 +140,8 @@ function held(command: HoldBudget, state: OpenBudget): BudgetChange {
   requireRemaining(amount_micro_usd, state);
   const row = entry(state, -amount_micro_usd, at);
   const expires_at = expiryOf(at, expires_in_seconds);
-  return { type: 'budget.held.v1', data: { ...row, hold_id, expires_at, ...described(state, description) } };
+  const ids = { transaction_id: hold_id, hold_id };
+  return { type: 'budget.held.v1', data: { ...row, ...ids, expires_at, ...described(state, description) } };
 }
 
 /** Above what was held it takes from what remains. */

@@ -45,7 +45,8 @@ export type BudgetCredited = DomainEvent<
 
 export type BudgetHeld = DomainEvent<
   'budget.held.v1',
-  Entry & Described & { hold_id: string; expires_at: string }
+  /** The transaction has the id of the hold; absent in events that were stored before it was said. */
+  Entry & Described & { transaction_id?: string; hold_id: string; expires_at: string }
 >;
 
 /** Its amount is what was held less what is spent in its place. */

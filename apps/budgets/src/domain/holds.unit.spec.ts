@@ -28,7 +28,7 @@ function opened(limit: number, period: Period = 'monthly'): BudgetEvent {
 
 const held = (amount: number, balance: number, id = 'hold', expires_at = EXPIRY): BudgetEvent => ({
   type: 'budget.held.v1',
-  data: { ...row(-amount, balance, JANUARY_31), hold_id: id, expires_at },
+  data: { ...row(-amount, balance, JANUARY_31), transaction_id: id, hold_id: id, expires_at },
 });
 
 const released = (

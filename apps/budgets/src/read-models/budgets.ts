@@ -73,8 +73,8 @@ export class Budgets {
 
   private async transaction(row: TransactionRow): Promise<TransactionResource> {
     const { id, type, at } = row;
-    const personal =
-      row.personal && (await this.sealer.open(row.personal, streamName('budget', row.user_id)));
+    const stream = streamName('budget', row.user_id);
+    const personal = row.personal && (await this.sealer.open(row.personal, stream, { name: id }));
     return {
       id,
       type,

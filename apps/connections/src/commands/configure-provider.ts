@@ -6,7 +6,7 @@ import { KEY_STORE } from '#platform';
 import { Sealer, type SubjectKeyStore } from '#privacy';
 import { provider } from '../domain/provider.decide.js';
 import type { ProviderSettings } from '../domain/provider.js';
-import { providerId } from './provider-access.js';
+import { providerId, SECRET } from './provider-access.js';
 
 export interface NewProvider {
   platformId: string;
@@ -41,8 +41,8 @@ export class ConfigureProviderHandler implements ICommandHandler<ConfigureProvid
     const { state } = await this.aggregates.load(provider, id);
     const subject_key =
       state.lifecycle === 'configured' ? state.subject_key : await this.subjectKeys.assign();
-    const sealed =
-      secret === null ? null : await this.sealer.seal(subject_key, streamName('provider', id), { secret });
+    const stream = streamName('provider', id);
+    const sealed = secret === null ? null : await this.sealer.seal(subject_key, stream, { secret }, SECRET);
     const data = { platform_id: platformId, name, ...settings, subject_key, sealed };
     const { position } = await this.aggregates.execute(
       provider,

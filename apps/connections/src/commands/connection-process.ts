@@ -120,9 +120,7 @@ export class ConnectionProcess {
     const requested = state.lifecycle === 'open' && state.connections.get(place.connectionId);
     if (!requested) throw notFound('connection');
     const before = { refresh_token: null, scopes: requested.scopes };
-    const stored = tokens
-      ? await this.vault.seal(place.userId, state.subject_key, tokens, before)
-      : NO_TOKENS;
+    const stored = tokens ? await this.vault.seal(place, state.subject_key, tokens, before) : NO_TOKENS;
     const { position } = await this.execute(place, { kind: 'activate', ...stored, mcp }, context);
     return { status: 'active', reason: null, position };
   }

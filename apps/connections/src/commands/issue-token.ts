@@ -95,8 +95,8 @@ export class IssueTokenHandler implements ICommandHandler<IssueToken> {
     return connection;
   }
 
-  private async open({ userId }: ConnectionPlace, sealed: string): Promise<OpenedTokens> {
-    const tokens = await this.vault.open(userId, sealed);
+  private async open(place: ConnectionPlace, sealed: string): Promise<OpenedTokens> {
+    const tokens = await this.vault.open(place, sealed);
     // The key of connections is destroyed only after their user was deleted.
     if (!tokens) throw notFound('user');
     return tokens;

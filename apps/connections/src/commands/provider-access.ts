@@ -21,6 +21,9 @@ export type OpenedProvider = ConfiguredProvider & {
 export const providerId = (platformId: string, name: string): string =>
   derivedId(createHash('sha256').update(`provider:${platformId}:${name}`).digest());
 
+/** What a provider's secret is sealed as. */
+export const SECRET = 'secret';
+
 /** Finds providers in the log, where a change holds at once. */
 @Injectable()
 export class ProviderAccess {
@@ -33,7 +36,8 @@ export class ProviderAccess {
     const id = providerId(platformId, name);
     const { state } = await this.aggregates.load(provider, id);
     if (state.lifecycle !== 'configured') return undefined;
-    const opened = state.sealed && (await this.sealer.open(state.sealed, streamName('provider', id)));
+    const stream = streamName('provider', id);
+    const opened = state.sealed && (await this.sealer.open(state.sealed, stream, { name: SECRET }));
     // Its key is destroyed a moment after the removal.
     if (state.sealed !== null && !opened) return undefined;
     const secret = opened ? String(opened.secret) : null;

@@ -7,7 +7,7 @@ import type { LeftOver, RevocationOutcome } from '../domain/connections.js';
 import { OAuthClient, type OAuthServer } from '../outbound/oauth-client.js';
 import { failureIn, ProviderFailure } from '../outbound/provider-failure.js';
 import { ProviderAccess } from './provider-access.js';
-import { type OpenedTokens, TokenVault } from './token-vault.js';
+import { type OpenedTokens, type TokenPlace, TokenVault } from './token-vault.js';
 
 export interface Revocation {
   outcome: RevocationOutcome | 'nothing_to_revoke';
@@ -77,7 +77,7 @@ export class Revocations {
     if (state.lifecycle === 'absent') throw notFound('connection');
     const leftOver = state.left_over.get(connectionId);
     if (!leftOver) return { outcome: 'nothing_to_revoke', reason: null };
-    const reason = await this.attempt(userId, state.platform_id, leftOver);
+    const reason = await this.attempt({ userId, connectionId }, state.platform_id, leftOver);
     const outcome = reason === null ? ('revoked' as const) : ('not_revoked' as const);
     const tenant_id = state.tenant_id;
     const record = { kind: 'record-revocation' as const, tenant_id, connection_id: connectionId };
@@ -86,10 +86,10 @@ export class Revocations {
   }
 
   /** Null where it worked, else why not. */
-  private async attempt(userId: string, platformId: string, leftOver: LeftOver): Promise<string | null> {
+  private async attempt(place: TokenPlace, platformId: string, leftOver: LeftOver): Promise<string | null> {
     const provider = await this.providers.find(platformId, leftOver.provider);
     if (!provider?.server) return 'provider_removed';
-    const tokens = await this.vault.open(userId, leftOver.sealed);
+    const tokens = await this.vault.open(place, leftOver.sealed);
     if (!tokens) return 'key_destroyed';
     try {
       await this.revoke(provider.server, tokens);

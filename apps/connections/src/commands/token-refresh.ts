@@ -73,7 +73,7 @@ export class TokenRefresh {
     if (connection.refresh?.claim !== claim) return this.elsewhere(place, tokens.sealed, connection);
     const fresh = await this.ask(place, server, { ...tokens, claim }, context);
     try {
-      const stored = await this.vault.seal(place.userId, subject_key, fresh, { ...tokens, ...connection });
+      const stored = await this.vault.seal(place, subject_key, fresh, { ...tokens, ...connection });
       const store = { kind: 'store-tokens' as const, claim, ...stored };
       return connectionIn((await this.process.execute(place, store, context)).state, place).connection;
     } catch (error) {

@@ -12,11 +12,19 @@ export interface OpenedTokens {
   refresh_token: string | null;
 }
 
+/** Whose tokens, and of which connection. */
+export interface TokenPlace {
+  userId: string;
+  connectionId: string;
+}
+
+const nameOf = ({ connectionId }: TokenPlace): string => `tokens ${connectionId}`;
+
 const MAX_TOKEN_LENGTH = 64 * 1024;
 const MAX_SCOPES = 100;
 const MAX_SCOPE_LENGTH = 200;
 
-/** Seals tokens under the user's key, for the user's stream of connections. */
+/** Seals tokens under the user's key, for their connection in the user's stream. */
 @Injectable()
 export class TokenVault {
   constructor(
@@ -26,7 +34,7 @@ export class TokenVault {
 
   /** What the provider leaves out stays as it was. Throws ProviderFailure for tokens beyond any measure. */
   async seal(
-    userId: string,
+    place: TokenPlace,
     subjectKey: string,
     tokens: Tokens,
     before: { refresh_token: string | null; scopes: readonly string[] },
@@ -36,8 +44,9 @@ export class TokenVault {
     if (access_token.length + (refresh_token?.length ?? 0) > MAX_TOKEN_LENGTH) {
       throw new ProviderFailure('provider_response_too_large');
     }
-    const context = streamName('connections', userId);
-    const sealed = await this.sealer.seal(subjectKey, context, { access_token, refresh_token });
+    const stream = streamName('connections', place.userId);
+    const stored = { access_token, refresh_token };
+    const sealed = await this.sealer.seal(subjectKey, stream, stored, nameOf(place));
     const scopes = (tokens.scopes ?? before.scopes).filter((scope) => scope.length <= MAX_SCOPE_LENGTH);
     return {
       sealed,
@@ -47,8 +56,9 @@ export class TokenVault {
   }
 
   /** Null once the user's key is destroyed. */
-  async open(userId: string, sealed: string): Promise<OpenedTokens | null> {
-    const opened = await this.sealer.open(sealed, streamName('connections', userId));
+  async open(place: TokenPlace, sealed: string): Promise<OpenedTokens | null> {
+    const stream = streamName('connections', place.userId);
+    const opened = await this.sealer.open(sealed, stream, { name: nameOf(place) });
     return opened as OpenedTokens | null;
   }
 

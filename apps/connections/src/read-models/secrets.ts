@@ -7,7 +7,7 @@ import { SecretNames } from '../commands/secret-names.js';
 import type { Secret } from '../domain/vault.js';
 import type { SecretEntry, SecretResource } from '../http/vault.dto.js';
 import { SECRETS } from './secrets.projection.js';
-import type { VaultTables } from './tables.js';
+import type { SecretRow, VaultTables } from './tables.js';
 
 /** Whose secrets: each look-up is keyed by both. */
 export interface VaultOwner {
@@ -41,8 +41,8 @@ export class Secrets {
       .executeTakeFirstOrThrow();
     const { rows, next } = pageOf(found, limit);
     const data = await Promise.all(
-      rows.map(async ({ sealed, version, created_at, updated_at }) => {
-        const { name } = await this.open(owner, sealed);
+      rows.map(async ({ version, created_at, updated_at, ...row }) => {
+        const { name } = await this.open(owner, row);
         return { name, version, created_at, updated_at };
       }),
     );
@@ -51,11 +51,14 @@ export class Secrets {
 
   async get(owner: VaultOwner, name: string): Promise<SecretResource | undefined> {
     const row = await this.secretsOf(owner)
-      .select(['sealed', 'updated_at'])
+      .select(['name_index', 'sealed', 'updated_at'])
       .where('name_index', '=', this.names.index(owner.userId, name))
       .executeTakeFirst();
     if (!row) return undefined;
-    const { value } = await this.open(owner, row.sealed);
+    const secret = await this.open(owner, row);
+    // What was sealed in the first format was not bound to its name.
+    if (secret.name !== name) throw new Error('a secret stands in the place of another one');
+    const { value } = secret;
     return { name, value, updated_at: row.updated_at };
   }
 
@@ -68,8 +71,11 @@ export class Secrets {
       .where('tenant_id', '=', tenantId);
   }
 
-  private async open({ userId }: VaultOwner, sealed: string): Promise<Secret> {
-    const secret = await this.sealer.open(sealed, streamName('vault', userId));
+  private async open(
+    { userId }: VaultOwner,
+    { name_index: name, sealed }: Pick<SecretRow, 'name_index' | 'sealed'>,
+  ): Promise<Secret> {
+    const secret = await this.sealer.open(sealed, streamName('vault', userId), { name });
     // The key of a vault is destroyed only after its user was deleted.
     if (!secret) throw notFound('user');
     return secret as Secret;

@@ -5,6 +5,7 @@ import { type Clock, type CommandContext, newId } from '#kernel';
 import { apiKeyPrefix, CLOCK, createApiKey, hashApiKey, KEY_STORE } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
 import { keyring } from '../domain/keyring.decide.js';
+import type { KeyIssued, KeyringEvent } from '../domain/keyring.js';
 
 export interface NewKey {
   platformId: string;
@@ -49,36 +50,39 @@ export class IssueKeyHandler implements ICommandHandler<IssueKey> {
   async execute({ key, context }: IssueKey): Promise<IssuedKey> {
     const { state } = await this.aggregates.load(keyring, key.userId);
     const rawKey = createApiKey('user');
-    const issued = {
-      key_id: newId(),
-      key_prefix: apiKeyPrefix(rawKey),
-      issued_at: this.clock.now().toISOString(),
-      expires_at: key.expiresAt === null ? null : new Date(key.expiresAt).toISOString(),
-    };
-    const { position } = await this.aggregates.execute(
+    const { events, position } = await this.aggregates.execute(
       keyring,
       key.userId,
       {
         kind: 'issue',
         platform_id: key.platformId,
         tenant_id: key.tenantId,
+        key_id: newId(),
         key_hash: hashApiKey(rawKey),
+        key_prefix: apiKeyPrefix(rawKey),
         scopes: key.scopes,
+        issued_at: this.clock.now().toISOString(),
+        expires_at: key.expiresAt === null ? null : new Date(key.expiresAt).toISOString(),
         subject_key: state.lifecycle === 'open' ? state.subject_key : await this.subjectKeys.assign(),
         personal: { name: key.name },
-        ...issued,
       },
       { context, expectNew: state.lifecycle === 'absent' },
     );
-    return {
-      id: issued.key_id,
-      rawKey,
-      prefix: issued.key_prefix,
-      name: key.name,
-      scopes: key.scopes,
-      issuedAt: issued.issued_at,
-      expiresAt: issued.expires_at,
-      position,
-    };
+    return issuedBy(events, rawKey, position);
   }
+}
+
+/** As its event has it: the clock of a repeated request is another one. */
+export function issuedBy(events: readonly KeyringEvent[], rawKey: string, position: bigint): IssuedKey {
+  const event = events.find(({ type }) => type === 'keyring.key-issued.v1') as KeyIssued | undefined;
+  if (!event) throw new Error('a key that was just issued has no event');
+  const {
+    key_id: id,
+    key_prefix: prefix,
+    scopes,
+    issued_at: issuedAt,
+    expires_at: expiresAt,
+    personal,
+  } = event.data;
+  return { id, rawKey, prefix, name: personal?.name ?? '', scopes, issuedAt, expiresAt, position };
 }

@@ -5,7 +5,7 @@ import { type Clock, type CommandContext, illegalState, isTenantryError, newId }
 import { apiKeyPrefix, CLOCK, createApiKey, hashApiKey } from '#platform';
 import { keyring } from '../domain/keyring.decide.js';
 import { Keys } from '../read-models/keys.js';
-import type { IssuedKey } from './issue-key.js';
+import { type IssuedKey, issuedBy } from './issue-key.js';
 
 export interface KeyRotation {
   tenantId: string;
@@ -41,21 +41,10 @@ export class RotateKeyHandler implements ICommandHandler<RotateKey> {
     const replacement = { key_id: newId(), key_hash: hashApiKey(rawKey), key_prefix: apiKeyPrefix(rawKey) };
     const scope = { tenant_id: tenantId, key_id: keyId };
     const command = { kind: 'rotate' as const, ...scope, at, grace_seconds: graceSeconds, replacement };
-    const { state, position } = await this.aggregates
+    const { events, position } = await this.aggregates
       .execute(keyring, userId, command, { context })
       .catch((error) => this.explain(error, rotation, at));
-    const issued = state.lifecycle === 'open' ? state.keys.get(replacement.key_id) : undefined;
-    if (!issued) throw new Error('a key that was just issued is not held');
-    return {
-      id: replacement.key_id,
-      rawKey,
-      prefix: replacement.key_prefix,
-      name: issued.name,
-      scopes: issued.scopes,
-      issuedAt: at,
-      expiresAt: issued.expires_at,
-      position,
-    };
+    return issuedBy(events, rawKey, position);
   }
 
   /** The keyring no longer knows of keys that have ended; the registry does. */

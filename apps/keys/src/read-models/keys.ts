@@ -69,7 +69,8 @@ export class Keys {
 
   private async resource(row: KeyRow, lastUsedAt: string | null, now: string): Promise<KeyResource> {
     const { id, user_id, key_prefix, scopes, created_at } = row;
-    const personal = row.personal && (await this.sealer.open(row.personal, streamName('keyring', user_id)));
+    const stream = streamName('keyring', user_id);
+    const personal = row.personal && (await this.sealer.open(row.personal, stream, { name: id }));
     // The key of a name is destroyed only after its user was deleted.
     if (!personal) throw notFound('user');
     return {

@@ -1,35 +1,28 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { Aggregates } from '#event-store';
+import { Aggregates, IdentifierTaken } from '#event-store';
 import { type CommandContext, isTenantryError, newId, notFound } from '#kernel';
 import { type BudgetTerms, KEY_STORE } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
+import { userIdentifiers } from '../domain/identifiers.js';
 import { tenant } from '../domain/tenant.js';
 import { tenantUser } from '../domain/tenant-user.decide.js';
-import type { CreateUser, PersonalData, Standing, UsernameClaim } from '../domain/tenant-user.js';
-import { BlindIndexes } from './blind-indexes.js';
+import type { PersonalData } from '../domain/tenant-user.js';
 import { DeleteTenantUser } from './delete-tenant-user.js';
-import { UserIds } from './user-ids.js';
-import { Usernames } from './usernames.js';
+import { duplicateRecord, untilNotAbandoned } from './taken-identifiers.js';
 
 export interface NewUser {
-  /** Given only for a tenant's default user; else derived from the external_id, or made. */
+  /** Given only for a tenant's default user. */
   id?: string;
   platformId: string;
   tenantId: string;
   isDefault: boolean;
-  standing: Omit<Standing, 'status'>;
+  accountKitId: string;
   /** What the user may spend from the start. */
   openingBudget: BudgetTerms | null;
   personal: PersonalData;
   /** Answer the living user of this external_id instead of refusing. */
   returnExisting?: boolean;
-}
-
-/** What stands for the values that are unique in the tenant. */
-interface NewUserIndexes {
-  externalId: string | null;
-  username: string | null;
 }
 
 export interface CreatedUser {
@@ -53,9 +46,6 @@ export class CreateTenantUser extends Command<CreatedUser> {
 export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser> {
   constructor(
     private readonly aggregates: Aggregates,
-    private readonly userIds: UserIds,
-    private readonly usernames: Usernames,
-    private readonly blindIndexes: BlindIndexes,
     private readonly commands: CommandBus,
     @Inject(KEY_STORE) private readonly keys: SubjectKeyStore,
   ) {}
@@ -67,7 +57,7 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
   async execute({ user, context }: CreateTenantUser): Promise<CreatedUser> {
     const { tenantId } = user;
     if (await this.isDeleted(tenantId)) throw notFound('tenant');
-    const made = await this.create(user, context);
+    const made = await this.createOrFind(user, context);
     // The tenant may have been deleted meanwhile; the policy that follows the log does this too, after a crash.
     if (!(await this.isDeleted(tenantId))) return made;
     const deletion = { tenantId, userId: made.id, withTenant: true };
@@ -81,82 +71,34 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
     return (await this.aggregates.load(tenant, tenantId)).state.lifecycle === 'deleted';
   }
 
-  private create(user: NewUser, context: CommandContext): Promise<CreatedUser> {
-    const { tenantId, personal } = user;
-    const { external_id: externalId } = personal;
-    const indexes = {
-      externalId: externalId === null ? null : this.userIds.externalIdIndex(tenantId, externalId),
-      username: this.usernames.indexOf(tenantId, personal.username),
-    };
-    if (indexes.username === null) return this.createInTurn(user, indexes, context);
-    const turn = { userId: indexes.externalId, indexes: [indexes.username] };
-    return this.usernames.inTurn(turn, () => this.createInTurn(user, indexes, context));
-  }
-
-  private async createInTurn(
-    user: NewUser,
-    indexes: NewUserIndexes,
-    context: CommandContext,
-  ): Promise<CreatedUser> {
-    for (let generation = 0; ; generation++) {
-      const id = user.id ?? this.idFor(user, indexes.externalId, generation);
-      try {
-        const username_claim = await this.claimUsername(user, id, indexes, context);
-        const command = { ...(await this.commandFor(user, id, indexes.externalId)), username_claim };
-        const { position } = await this.aggregates.execute(tenantUser, id, command, {
-          context,
-          expectNew: true,
-        });
-        return { id, position, created: true };
-      } catch (error) {
-        if (user.returnExisting && isExternalIdTaken(error)) {
-          const { position } = await this.aggregates.load(tenantUser, id);
-          return { id, position, created: false };
-        }
-        // The stream belongs to a deleted user: the external_id is free again, in the next generation.
-        if (!isTenantryError(error) || error.code !== 'illegal_state' || user.id) throw error;
-      }
+  private async createOrFind(user: NewUser, context: CommandContext): Promise<CreatedUser> {
+    try {
+      const { id } = user;
+      return await (id
+        ? this.create(id, user, context)
+        : untilNotAbandoned(() => this.create(newId(), user, context)));
+    } catch (error) {
+      if (!(error instanceof IdentifierTaken)) throw error;
+      if (!user.returnExisting || error.kind !== 'user.external_id') throw duplicateRecord(error);
+      const { position } = await this.aggregates.load(tenantUser, error.holder);
+      return { id: error.holder, position, created: false };
     }
   }
 
-  /** None for a user who is there already, who will be refused. */
-  private async claimUsername(
-    { platformId, tenantId }: NewUser,
-    id: string,
-    { externalId, username }: NewUserIndexes,
-    context: CommandContext,
-  ): Promise<UsernameClaim | null> {
-    if (username === null) return null;
-    const isNew =
-      externalId === null || (await this.aggregates.load(tenantUser, id)).state.lifecycle === 'absent';
-    const claimant = { platform_id: platformId, tenant_id: tenantId, user_id: id };
-    return isNew ? this.usernames.claim(claimant, username, context) : null;
-  }
-
-  private idFor({ tenantId, personal }: NewUser, index: string | null, generation: number): string {
-    if (personal.external_id === null || index === null) return newId();
-    return generation === 0 ? index : this.userIds.derive(tenantId, personal.external_id, generation);
-  }
-
-  private async commandFor(user: NewUser, id: string, index: string | null): Promise<CreateUser> {
-    const { platformId, tenantId, isDefault, standing, openingBudget, personal } = user;
-    return {
-      kind: 'create',
-      id,
+  private async create(id: string, user: NewUser, context: CommandContext): Promise<CreatedUser> {
+    const { platformId, tenantId, isDefault, accountKitId, openingBudget, personal } = user;
+    const command = {
+      kind: 'create' as const,
       platform_id: platformId,
       tenant_id: tenantId,
       is_default: isDefault,
-      external_id_index: index,
       opening_budget: openingBudget && { limit_micro_usd: openingBudget.limit, period: openingBudget.period },
+      account_kit_id: accountKitId,
       subject_key: await this.keys.assign(),
-      indexes: this.blindIndexes.ofAll(tenantId, personal),
-      standing,
       personal,
     };
+    const options = { context, expectNew: true, claims: userIdentifiers(tenantId, personal) };
+    const { position } = await this.aggregates.execute(tenantUser, id, command, options);
+    return { id, position, created: true };
   }
 }
-
-const isExternalIdTaken = (error: unknown): boolean =>
-  isTenantryError(error) &&
-  error.code === 'duplicate_record' &&
-  error.details.errors?.some(({ field }) => field === 'external_id') === true;

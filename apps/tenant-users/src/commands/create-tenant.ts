@@ -1,9 +1,10 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { Aggregates } from '#event-store';
-import { type CommandContext, isTenantryError, type JsonObject, newId } from '#kernel';
+import { Aggregates, IdentifierTaken } from '#event-store';
+import { type CommandContext, type JsonObject, newId } from '#kernel';
+import { tenantIdentifiers } from '../domain/identifiers.js';
 import { type TenantCreated, tenant } from '../domain/tenant.js';
 import { Provisioning } from '../policies/provisioning.js';
-import { UserIds } from './user-ids.js';
+import { duplicateRecord, untilNotAbandoned } from './taken-identifiers.js';
 
 export interface NewTenant {
   platformId: string;
@@ -32,7 +33,6 @@ export class CreateTenant extends Command<CreatedTenant> {
 export class CreateTenantHandler implements ICommandHandler<CreateTenant> {
   constructor(
     private readonly aggregates: Aggregates,
-    private readonly ids: UserIds,
     private readonly provisioning: Provisioning,
   ) {}
 
@@ -47,26 +47,19 @@ export class CreateTenantHandler implements ICommandHandler<CreateTenant> {
       external_id: externalId,
       settings,
     };
-    const id = await this.append(data, context);
-    return { id, position: await this.provisioning.provisionTenant(id, data, { ...context, tenantId: id }) };
-  }
-
-  private async append(data: TenantCreated['data'], context: CommandContext): Promise<string> {
-    for (let generation = 0; ; generation++) {
-      const id = this.idOf(data, generation);
-      const command = { kind: 'create' as const, id, ...data };
-      const options = { context: { ...context, tenantId: id }, expectNew: true };
-      try {
-        await this.aggregates.execute(tenant, id, command, options);
-        return id;
-      } catch (error) {
-        // The stream belongs to a deleted tenant: the external_id is free again, in the next generation.
-        if (!isTenantryError(error) || error.code !== 'illegal_state') throw error;
-      }
+    try {
+      const id = await untilNotAbandoned(() => this.append(newId(), data, context));
+      const position = await this.provisioning.provisionTenant(id, data, { ...context, tenantId: id });
+      return { id, position };
+    } catch (error) {
+      throw error instanceof IdentifierTaken ? duplicateRecord(error) : error;
     }
   }
 
-  private idOf({ platform_id, external_id }: TenantCreated['data'], generation: number): string {
-    return external_id == null ? newId() : this.ids.deriveTenant(platform_id, external_id, generation);
+  private async append(id: string, data: TenantCreated['data'], context: CommandContext): Promise<string> {
+    const claims = tenantIdentifiers(data.platform_id, data.external_id);
+    const options = { context: { ...context, tenantId: id }, expectNew: true, claims };
+    await this.aggregates.execute(tenant, id, { kind: 'create', ...data }, options);
+    return id;
   }
 }

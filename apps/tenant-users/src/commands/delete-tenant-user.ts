@@ -41,8 +41,8 @@ export class DeleteTenantUserHandler implements ICommandHandler<DeleteTenantUser
     if (state.lifecycle !== 'deleted' || revision === 'no_stream') {
       throw new Error('a deleted user is in another state');
     }
-    const { platform_id: platformId, subject_key: subjectKey, username_claim: usernameClaim } = state;
-    const user = { userId, platformId, tenantId, subjectKey, revision, usernameClaim };
+    const { platform_id: platformId, subject_key: subjectKey } = state;
+    const user = { userId, platformId, tenantId, subjectKey, revision };
     return this.process.request(user, context);
   }
 }

@@ -1,12 +1,10 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { Aggregates } from '#event-store';
-import { type CommandContext, isTenantryError } from '#kernel';
+import { Aggregates, IdentifierTaken } from '#event-store';
+import type { CommandContext } from '#kernel';
+import { userIdentifiers } from '../domain/identifiers.js';
 import { tenantUser } from '../domain/tenant-user.decide.js';
-import type { LivingTenantUser, UpdateUser, UserChanges } from '../domain/tenant-user.js';
-import { BlindIndexes } from './blind-indexes.js';
-import { Usernames } from './usernames.js';
-
-const MAX_ATTEMPTS = 8;
+import type { UserChanges } from '../domain/tenant-user.js';
+import { duplicateRecord } from './taken-identifiers.js';
 
 export interface UserUpdate {
   tenantId: string;
@@ -28,72 +26,18 @@ export class UpdateTenantUser extends Command<bigint> {
 
 @CommandHandler(UpdateTenantUser)
 export class UpdateTenantUserHandler implements ICommandHandler<UpdateTenantUser> {
-  constructor(
-    private readonly aggregates: Aggregates,
-    private readonly blindIndexes: BlindIndexes,
-    private readonly usernames: Usernames,
-  ) {}
+  constructor(private readonly aggregates: Aggregates) {}
 
   /** Throws `duplicate_record` with the id of the user who has the username. */
-  execute({ update, context }: UpdateTenantUser): Promise<bigint> {
-    if (update.changes.username === undefined) return this.write(update, context);
-    return this.usernames.inTurn({ userId: update.userId }, () => this.rename(update, context));
-  }
-
-  private async rename(update: UserUpdate, context: CommandContext): Promise<bigint> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.renameFrom(await this.current(update), update, context);
-      } catch (error) {
-        // Another process changed the username, or took the claim for abandoned.
-        const isConflict = isTenantryError(error) && error.code === 'conflict';
-        if (!isConflict || attempt === MAX_ATTEMPTS) throw error;
-      }
-    }
-  }
-
-  private async renameFrom(
-    { platform_id, tenant_id, username_claim: before, username_epoch: epoch }: LivingTenantUser,
-    update: UserUpdate,
-    context: CommandContext,
-  ): Promise<bigint> {
-    const user_id = update.userId;
-    const index = this.usernames.indexOf(tenant_id, update.changes.username);
-    const isKept = before?.index === index;
-    return this.usernames.inTurn({ indexes: [before?.index, index] }, async () => {
-      const claimed =
-        index === null || isKept
-          ? null
-          : await this.usernames.claim({ platform_id, tenant_id, user_id }, index, context);
-      const claim = isKept ? before : claimed;
-      const position = await this.write(update, context, { claim, epoch });
-      if (before && !isKept) await this.usernames.release(before, context);
-      return position;
-    });
-  }
-
-  /** The user as it is. Throws what a patch would be refused for, so that nothing is claimed in vain. */
-  private async current({ tenantId, userId, ifRevision }: UserUpdate): Promise<LivingTenantUser> {
-    const nothing = { kind: 'update' as const, tenant_id: tenantId, changes: {}, indexes: {} };
+  async execute({ update, context }: UpdateTenantUser): Promise<bigint> {
+    const { tenantId, userId, changes, ifRevision } = update;
+    const command = { kind: 'update' as const, tenant_id: tenantId, changes };
     const condition = ifRevision === undefined ? {} : { ifRevision };
-    const state = await this.aggregates.preview(tenantUser, userId, nothing, condition);
-    if (state.lifecycle !== 'alive') throw new Error('a user that can be changed is in another state');
-    return state;
-  }
-
-  private async write(
-    { tenantId, userId, changes, ifRevision }: UserUpdate,
-    context: CommandContext,
-    username?: UpdateUser['username'],
-  ): Promise<bigint> {
-    const indexes = this.blindIndexes.of(tenantId, changes);
-    const given = { tenant_id: tenantId, changes, indexes, ...(username && { username }) };
-    const { position } = await this.aggregates.execute(
-      tenantUser,
-      userId,
-      { kind: 'update', ...given },
-      { context, ...(ifRevision !== undefined && { ifRevision }) },
-    );
-    return position;
+    const options = { context, ...condition, claims: userIdentifiers(tenantId, changes) };
+    try {
+      return (await this.aggregates.execute(tenantUser, userId, command, options)).position;
+    } catch (error) {
+      throw error instanceof IdentifierTaken ? duplicateRecord(error) : error;
+    }
   }
 }

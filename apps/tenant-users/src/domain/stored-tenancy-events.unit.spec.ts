@@ -75,6 +75,11 @@ const LIVES: [string, Decider<unknown, never, DomainEvent>, [string, object][]][
     ],
   ],
   [
+    'a tenant that never came',
+    tenant as Decider<unknown, never, DomainEvent>,
+    [['tenant.abandoned.v1', { lifecycle: 'deleted', platform_id }]],
+  ],
+  [
     'an account kit',
     accountKit as Decider<unknown, never, DomainEvent>,
     [

@@ -1,9 +1,11 @@
-import { type Decider, illegalState, notFound, TenantryError } from '#kernel';
+import { type Decider, illegalState, notFound } from '#kernel';
 import { differing } from './differing.js';
+import { userStanding } from './identifiers.js';
+import { evolve } from './tenant-user.evolve.js';
 import {
   type CreateUser,
   type DeleteUser,
-  type FenceUsername,
+  type FenceUser,
   type LivingTenantUser,
   PERSONAL_FIELDS,
   type PersonalData,
@@ -12,21 +14,10 @@ import {
   type TenantUserCommand,
   type TenantUserEvent,
   type TenantUserState,
+  type TenantUserUpdated,
   type UpdateUser,
   type UserChanges,
 } from './tenant-user.js';
-
-const EMPTY_PERSONAL: PersonalData = {
-  external_id: null,
-  email: null,
-  username: null,
-  first_name: null,
-  middle_name: null,
-  last_name: null,
-  phone_number: null,
-  label: null,
-  metadata: {},
-};
 
 /** A user of a tenant: created once, changed while alive, deleted once and for ever. */
 export const tenantUser: Decider<TenantUserState, TenantUserCommand, TenantUserEvent> = {
@@ -46,92 +37,57 @@ export const tenantUser: Decider<TenantUserState, TenantUserCommand, TenantUserE
     }
   },
 
-  evolve(state, event) {
-    switch (event.type) {
-      case 'tenant-user.created.v1': {
-        const { platform_id, tenant_id, is_default, subject_key, personal, ...data } = event.data;
-        const { role, teams, status, account_kit_id, username_claim = null } = data;
-        const standing = { role, teams, status, account_kit_id };
-        const identity = { platform_id, tenant_id, is_default, subject_key };
-        const username = { username_claim, username_epoch: 0 };
-        return {
-          lifecycle: 'alive',
-          ...identity,
-          ...standing,
-          ...username,
-          personal: personal ?? EMPTY_PERSONAL,
-        };
-      }
-      case 'tenant-user.updated.v1':
-        return state.lifecycle === 'alive' ? changed(state, event.data) : state;
-      case 'tenant-user.deleted.v1':
-        return { lifecycle: 'deleted', ...event.data };
-      case 'tenant-user.abandoned.v1':
-        return { lifecycle: 'abandoned', ...event.data };
-    }
-  },
+  evolve,
 };
 
-function create(command: CreateUser, state: TenantUserState): TenantUserEvent[] {
-  if (state.lifecycle === 'alive') {
-    // An id follows from the tenant and the external_id, so that it can't name a user of another tenant.
-    if (state.tenant_id !== command.tenant_id) throw new Error('a user id is taken in another tenant');
-    throw new TenantryError('duplicate_record', 'external_id is taken in this tenant', {
-      existingId: command.id,
-      errors: [{ field: 'external_id', message: 'is taken in this tenant' }],
-    });
+function create({ kind: _, ...data }: CreateUser, state: TenantUserState): TenantUserEvent[] {
+  if (state.lifecycle === 'absent') {
+    return [{ type: 'tenant-user.created.v2', data: { ...data, status: 'active' } }];
   }
-  if (state.lifecycle !== 'absent') throw illegalState('this user was deleted');
-  if (command.personal.username !== null && !command.username_claim) {
-    throw new Error('a username was not claimed');
-  }
-  const { kind: _, id: _id, indexes, standing, ...rest } = command;
-  return [
-    {
-      type: 'tenant-user.created.v1',
-      data: { ...rest, ...indexes, ...standing, status: 'active' },
-    },
-  ];
+  if (state.lifecycle !== 'alive') throw illegalState('this user was deleted');
+  if (state.tenant_id !== data.tenant_id) throw new Error('a user id is taken in another tenant');
+  return [];
 }
 
-function update({ changes, indexes, username }: UpdateUser, state: LivingTenantUser): TenantUserEvent[] {
-  const personal = differing(picked(PERSONAL_FIELDS, changes), state.personal);
-  const standing = differing(picked(STANDING_FIELDS, changes), state);
-  const names = [...Object.keys(personal), ...Object.keys(standing)];
-  if (names.length === 0) return [];
-  const { platform_id, tenant_id, subject_key, status, account_kit_id } = state;
-  const data = { platform_id, tenant_id, subject_key, status, account_kit_id, changed: names, ...standing };
-  if (Object.keys(personal).length === 0) return [{ type: 'tenant-user.updated.v1', data }];
-  if ('username' in personal && username?.epoch !== state.username_epoch) {
-    throw new TenantryError('conflict', 'the username is being changed at the same time');
+function update({ changes }: UpdateUser, state: LivingTenantUser): TenantUserEvent[] {
+  const wanted = picked(PERSONAL_FIELDS, changes);
+  if (state.personal === null && Object.values(wanted).some((value) => value !== undefined)) {
+    throw illegalState("this user's personal data cannot be read, and so not be changed");
   }
-  const { email_index, metadata_index } = indexes;
-  const indexed = {
-    ...('username' in personal && { username_claim: username?.claim ?? null }),
-    ...('email' in personal && email_index !== undefined && { email_index }),
-    ...('metadata' in personal && metadata_index !== undefined && { metadata_index }),
-  };
-  return [{ type: 'tenant-user.updated.v1', data: { ...data, ...indexed, personal } }];
+  const personal = differing(wanted, state.personal ?? {});
+  const standing = differing(picked(STANDING_FIELDS, changes), state);
+  const changed = [...Object.keys(personal), ...Object.keys(standing)];
+  if (changed.length === 0) return [];
+  const next = { ...unchanged(state), ...standing, changed };
+  if (state.personal === null || Object.keys(personal).length === 0) return [updated(next)];
+  const { sealed_personal: _, ...data } = next;
+  return [updated({ ...data, personal: { ...state.personal, ...personal } })];
 }
 
 function remove({ with_tenant = false }: DeleteUser, state: LivingTenantUser): TenantUserEvent[] {
   if (state.is_default && !with_tenant) throw illegalState("the tenant's default user cannot be deleted");
-  const { platform_id, tenant_id, subject_key, username_claim } = state;
-  const data = { platform_id, tenant_id, subject_key, ...(username_claim && { username_claim }) };
-  return [{ type: 'tenant-user.deleted.v1', data }];
+  const { platform_id, tenant_id, subject_key } = state;
+  return [{ type: 'tenant-user.deleted.v1', data: { platform_id, tenant_id, subject_key } }];
 }
 
-function fence(
-  { platform_id, tenant_id, username_index }: FenceUsername,
-  state: TenantUserState,
-): TenantUserEvent[] {
+function fence({ platform_id, tenant_id, identifier }: FenceUser, state: TenantUserState): TenantUserEvent[] {
   if (state.lifecycle === 'absent') {
     return [{ type: 'tenant-user.abandoned.v1', data: { platform_id, tenant_id } }];
   }
-  if (state.lifecycle !== 'alive' || state.username_claim?.index === username_index) return [];
-  const { subject_key, status, account_kit_id } = state;
-  const data = { platform_id, tenant_id, subject_key, status, account_kit_id, changed: [] };
-  return [{ type: 'tenant-user.updated.v1', data: { ...data, username_fenced: true } }];
+  const isOpen = state.lifecycle === 'alive' && userStanding(state, identifier) === 'open';
+  return isOpen ? [updated({ ...unchanged(state), changed: [] })] : [];
+}
+
+const updated = (data: TenantUserUpdated['data']): TenantUserUpdated => ({
+  type: 'tenant-user.updated.v2',
+  data,
+});
+
+/** What every event says of the user, with the text as it is stored. */
+function unchanged(state: LivingTenantUser): Omit<TenantUserUpdated['data'], 'changed'> {
+  const { platform_id, tenant_id, subject_key, status, account_kit_id, personal, sealed_personal } = state;
+  const text = { subject_key, personal, ...(sealed_personal !== null && { sealed_personal }) };
+  return { platform_id, tenant_id, status, account_kit_id, ...text };
 }
 
 /** A user of another tenant is as good as none. */
@@ -149,13 +105,4 @@ function picked<Name extends keyof (PersonalData & Standing)>(
   return Object.fromEntries(names.map((name) => [name, given[name]])) as Partial<
     Pick<PersonalData & Standing, Name>
   >;
-}
-
-type Updated = Extract<TenantUserEvent, { type: 'tenant-user.updated.v1' }>['data'];
-
-function changed(state: LivingTenantUser, data: Updated): LivingTenantUser {
-  const { changed: _, email_index: _e, metadata_index: _m, username_fenced, personal, ...rest } = data;
-  const isOver = username_fenced === true || rest.username_claim !== undefined;
-  const username_epoch = state.username_epoch + (isOver ? 1 : 0);
-  return { ...state, ...rest, username_epoch, personal: { ...state.personal, ...personal } };
 }

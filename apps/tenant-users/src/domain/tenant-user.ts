@@ -1,8 +1,8 @@
-import type { DomainEvent, JsonObject } from '#kernel';
+import type { DomainEvent, Identifier, JsonObject } from '#kernel';
 
 export type UserStatus = 'active' | 'suspended' | 'inactive' | 'archived';
 
-/** What tells who somebody is. Sealed in events; `null` throughout once the key is destroyed. */
+/** What tells who somebody is and what they do. One sealed text in events. */
 export interface PersonalData {
   external_id: string | null;
   email: string | null;
@@ -13,6 +13,8 @@ export interface PersonalData {
   phone_number: string | null;
   label: string | null;
   metadata: JsonObject;
+  role: string;
+  teams: string[];
 }
 
 export const PERSONAL_FIELDS = [
@@ -25,105 +27,97 @@ export const PERSONAL_FIELDS = [
   'phone_number',
   'label',
   'metadata',
+  'role',
+  'teams',
 ] as const satisfies readonly (keyof PersonalData)[];
 
-/** What may be given at any time and is not personal. */
+/** What may change at any time and is not personal. */
 export interface Standing {
-  role: string;
-  teams: string[];
   status: UserStatus;
   account_kit_id: string;
 }
 
-export const STANDING_FIELDS = [
-  'role',
-  'teams',
-  'status',
-  'account_kit_id',
-] as const satisfies readonly (keyof Standing)[];
-
-/** Keyed hashes that find users by what is sealed, without holding it. */
-export interface UserIndexes {
-  /** HMAC of (tenant, email in lower case). */
-  email_index: string | null;
-  /** HMACs of (tenant, key, value), one for each text, number or boolean at the top of `metadata`. */
-  metadata_index: string[];
-}
-
-/** What the user's username is held by: the claim's stream and the claim in it. */
-export interface UsernameClaim {
-  /** HMAC of (tenant, username in lower case). */
-  index: string;
-  claim_id: string;
-}
+export const STANDING_FIELDS = ['status', 'account_kit_id'] as const satisfies readonly (keyof Standing)[];
 
 export interface OpeningBudget {
   limit_micro_usd: number;
   period: 'monthly' | 'none';
 }
 
+/** The whole personal text as of the event; null where it can't be opened, as once the key is destroyed. */
+interface Text<Personal = PersonalData> {
+  subject_key: string;
+  personal: Personal | null;
+  /** The text as it is stored: an event that changes nothing personal carries it on unopened. */
+  sealed_personal?: string;
+}
+
+interface Scope {
+  platform_id: string;
+  tenant_id: string;
+}
+
 export type TenantUserCreated = DomainEvent<
-  'tenant-user.created.v1',
-  Standing &
-    Partial<UserIndexes> & {
-      platform_id: string;
-      tenant_id: string;
+  'tenant-user.created.v2',
+  Scope &
+    Standing &
+    Text & {
       is_default: boolean;
-      /** HMAC of (tenant, external_id): finds the user without holding the value. */
-      external_id_index: string | null;
-      /** The budget that the user has from the start; null or absent for none. */
-      opening_budget?: OpeningBudget | null;
-      subject_key: string;
-      /** Of the username; absent or null where there is none. */
-      username_claim?: UsernameClaim | null;
-      personal: PersonalData | null;
+      /** The budget that the user has from the start; null for none. */
+      opening_budget: OpeningBudget | null;
     }
 >;
 
+/** Status and kit are as after the change, changed or not: what other services need to know. */
 export type TenantUserUpdated = DomainEvent<
+  'tenant-user.updated.v2',
+  /** `changed` names the fields that changed; it is empty where an event is only to come before what others do. */
+  Scope & Standing & Text & { changed: string[] }
+>;
+
+/** `role` and `teams` were in clear. What else there is in such events, hashes of values among it, nobody reads. */
+export type TenantUserCreatedV1 = DomainEvent<
+  'tenant-user.created.v1',
+  Scope &
+    Standing &
+    Pick<PersonalData, 'role' | 'teams'> &
+    Text<Omit<PersonalData, 'role' | 'teams'>> & {
+      is_default: boolean;
+      opening_budget?: OpeningBudget | null;
+    }
+>;
+
+/** Held what changed alone; `personal` is absent where nothing did that is sealed. */
+export type TenantUserUpdatedV1 = DomainEvent<
   'tenant-user.updated.v1',
-  /** The indexes of the fields that changed. */
-  Partial<Pick<Standing, 'role' | 'teams'> & UserIndexes> & {
-    /** As they are after the change, changed or not: what other services need to know. */
-    status: UserStatus;
-    account_kit_id: string;
-    platform_id: string;
-    tenant_id: string;
-    /** Names of the fields that changed. */
-    changed: string[];
-    subject_key: string;
-    /** Given where the username changed. */
-    username_claim?: UsernameClaim | null;
-    /** Claims that were made before and not written yet come to nothing. */
-    username_fenced?: true;
-    /** The personal fields that changed; absent when none did. */
-    personal?: Partial<PersonalData> | null;
-  }
+  Scope &
+    Standing &
+    Partial<Pick<PersonalData, 'role' | 'teams'> & Text<Partial<PersonalData>>> & {
+      changed: string[];
+    }
 >;
 
-export type TenantUserDeleted = DomainEvent<
-  'tenant-user.deleted.v1',
-  { platform_id: string; tenant_id: string; subject_key: string; username_claim?: UsernameClaim }
->;
+export type TenantUserDeleted = DomainEvent<'tenant-user.deleted.v1', Scope & { subject_key: string }>;
 
-/** The first event where a username was claimed for a user who never came: none can come under this id any more. */
-export type TenantUserAbandoned = DomainEvent<
-  'tenant-user.abandoned.v1',
-  { platform_id: string; tenant_id: string }
->;
+/** The first event where something was claimed for a user who never came: none can come under this id any more. */
+export type TenantUserAbandoned = DomainEvent<'tenant-user.abandoned.v1', Scope>;
 
-export type TenantUserEvent = TenantUserCreated | TenantUserUpdated | TenantUserDeleted | TenantUserAbandoned;
+export type TenantUserEvent =
+  | TenantUserCreated
+  | TenantUserUpdated
+  | TenantUserCreatedV1
+  | TenantUserUpdatedV1
+  | TenantUserDeleted
+  | TenantUserAbandoned;
 
-export interface LivingTenantUser extends Standing {
+export interface LivingTenantUser extends Scope, Standing {
   lifecycle: 'alive';
-  platform_id: string;
-  tenant_id: string;
   is_default: boolean;
   subject_key: string;
-  username_claim: UsernameClaim | null;
-  /** Grows with each change and fence of the username: a change must know the one it was prepared for. */
-  username_epoch: number;
-  personal: PersonalData;
+  /** Null where it can't be opened. */
+  personal: PersonalData | null;
+  /** The whole text as it is stored; null where it is not known, or not in one piece. */
+  sealed_personal: string | null;
 }
 
 export type TenantUserState =
@@ -135,19 +129,13 @@ export type TenantUserState =
 /** What a patch may name; what is absent stays as it is, and `metadata` is replaced as a whole. */
 export type UserChanges = Partial<Omit<PersonalData, 'external_id'> & Standing>;
 
-export interface CreateUser {
+/** Creating a user again under the same id changes nothing. */
+export interface CreateUser extends Scope {
   kind: 'create';
-  id: string;
-  platform_id: string;
-  tenant_id: string;
   is_default: boolean;
-  external_id_index: string | null;
   opening_budget: OpeningBudget | null;
+  account_kit_id: string;
   subject_key: string;
-  indexes: UserIndexes;
-  standing: Omit<Standing, 'status'>;
-  /** Needed for a username. */
-  username_claim?: UsernameClaim | null;
   personal: PersonalData;
 }
 
@@ -155,10 +143,6 @@ export interface UpdateUser {
   kind: 'update';
   tenant_id: string;
   changes: UserChanges;
-  /** Those of the changes that have one. */
-  indexes: Partial<UserIndexes>;
-  /** Needed where the username changes: what holds the new one, and the epoch that it was claimed in. */
-  username?: { claim: UsernameClaim | null; epoch: number };
 }
 
 export interface DeleteUser {
@@ -168,12 +152,10 @@ export interface DeleteUser {
   with_tenant?: boolean;
 }
 
-/** Ends what is under way with a username that this user does not have. */
-export interface FenceUsername {
+/** Ends what is under way with a value that this user does not have. */
+export interface FenceUser extends Scope {
   kind: 'fence';
-  platform_id: string;
-  tenant_id: string;
-  username_index: string;
+  identifier: Identifier;
 }
 
-export type TenantUserCommand = CreateUser | UpdateUser | DeleteUser | FenceUsername;
+export type TenantUserCommand = CreateUser | UpdateUser | DeleteUser | FenceUser;

@@ -1,11 +1,4 @@
-import {
-  type Decider,
-  type DomainEvent,
-  illegalState,
-  type JsonObject,
-  notFound,
-  TenantryError,
-} from '#kernel';
+import { type Decider, type DomainEvent, illegalState, type JsonObject, notFound } from '#kernel';
 import { differing } from './differing.js';
 
 export type TenantCreated = DomainEvent<
@@ -34,7 +27,10 @@ export type TenantUpdated = DomainEvent<'tenant.updated.v1', TenantChanges & { p
 /** The request to delete each of the tenant's users: from here on the tenant is gone. */
 export type TenantDeleted = DomainEvent<'tenant.deleted.v1', { platform_id: string }>;
 
-export type TenantEvent = TenantCreated | TenantUpdated | TenantDeleted;
+/** The first event where something was claimed for a tenant that never came: none can come under this id any more. */
+export type TenantAbandoned = DomainEvent<'tenant.abandoned.v1', { platform_id: string }>;
+
+export type TenantEvent = TenantCreated | TenantUpdated | TenantDeleted | TenantAbandoned;
 
 type LivingTenant = { lifecycle: 'alive'; settings: JsonObject } & TenantCreated['data'];
 
@@ -44,27 +40,27 @@ export type TenantState =
   | ({ lifecycle: 'deleted' } & TenantDeleted['data']);
 
 export type TenantCommand =
-  | ({ kind: 'create'; id: string } & TenantCreated['data'])
+  | ({ kind: 'create' } & TenantCreated['data'])
   | { kind: 'update'; platform_id: string; changes: TenantChanges }
-  | { kind: 'delete'; platform_id: string };
+  | { kind: 'delete'; platform_id: string }
+  /** Ends what is under way under an id that there is no tenant of. */
+  | { kind: 'fence'; platform_id: string };
 
-/** One customer of a platform. Creating the default one again under the same id changes nothing. */
+/** One customer of a platform. Creating it again under the same id changes nothing. */
 export const tenant: Decider<TenantState, TenantCommand, TenantEvent> = {
   category: 'tenant',
   initialState: { lifecycle: 'absent' },
 
   decide(command, state) {
     if (command.kind === 'create') {
-      const { kind: _, id, ...data } = command;
-      if (state.lifecycle === 'absent') return [{ type: 'tenant.created.v1', data }];
+      const { kind: _, ...data } = command;
       if (state.lifecycle === 'deleted') throw illegalState('this tenant was deleted');
-      if (state.is_default) return [];
-      throw new TenantryError('duplicate_record', 'external_id is taken in this platform', {
-        existingId: id,
-        errors: [{ field: 'external_id', message: 'is taken in this platform' }],
-      });
+      return state.lifecycle === 'absent' ? [{ type: 'tenant.created.v1', data }] : [];
     }
     const { platform_id } = command;
+    if (command.kind === 'fence') {
+      return state.lifecycle === 'absent' ? [{ type: 'tenant.abandoned.v1', data: { platform_id } }] : [];
+    }
     if (state.lifecycle !== 'alive' || state.platform_id !== platform_id) throw notFound('tenant');
     if (command.kind === 'delete') {
       if (state.is_default) throw illegalState("the platform's default tenant cannot be deleted");
@@ -78,7 +74,9 @@ export const tenant: Decider<TenantState, TenantCommand, TenantEvent> = {
 
   evolve(state, event) {
     if (event.type === 'tenant.created.v1') return { lifecycle: 'alive', settings: {}, ...event.data };
-    if (event.type === 'tenant.deleted.v1') return { lifecycle: 'deleted', ...event.data };
+    if (event.type === 'tenant.deleted.v1' || event.type === 'tenant.abandoned.v1') {
+      return { lifecycle: 'deleted', ...event.data };
+    }
     if (state.lifecycle !== 'alive') throw new Error(`${event.type} without a tenant`);
     return { ...state, ...event.data };
   },

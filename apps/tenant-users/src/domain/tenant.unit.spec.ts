@@ -15,7 +15,7 @@ const updated = (changes: TenantChanges): TenantEvent => ({
   type: 'tenant.updated.v1',
   data: { platform_id: 'platform-1', ...changes },
 });
-const create = { kind: 'create', id: 'tenant-1', ...data } as const;
+const create = { kind: 'create', ...data } as const;
 const update = (changes: TenantChanges, platform_id = 'platform-1') =>
   ({ kind: 'update', platform_id, changes }) as const;
 
@@ -24,8 +24,16 @@ describe('a tenant', () => {
     given(tenant, []).when(create).then([created]);
   });
 
-  it('given the tenant, refuses another of the same external_id', () => {
-    given(tenant, [created]).when(create).thenRefused('duplicate_record');
+  it('given the tenant, changes nothing when it is created again', () => {
+    given(tenant, [created]).when(create).then([]);
+  });
+
+  it('given nothing, is fenced by an end that no tenant can begin after', () => {
+    const fence = { kind: 'fence', platform_id: 'platform-1' } as const;
+    const abandoned: TenantEvent = { type: 'tenant.abandoned.v1', data: { platform_id: 'platform-1' } };
+    given(tenant, []).when(fence).then([abandoned]);
+    given(tenant, [abandoned]).when(create).thenRefused('illegal_state');
+    for (const past of [[abandoned], [created]]) given(tenant, past).when(fence).then([]);
   });
 
   it('given the default tenant, changes nothing when it is created again', () => {

@@ -70,11 +70,7 @@ export class TenantUsersController {
           platformId: access.platformId,
           tenantId: access.tenant.id,
           isDefault: false,
-          standing: {
-            role: body.role ?? starting.role,
-            teams: body.teams ?? [],
-            account_kit_id: accountKitId,
-          },
+          accountKitId,
           openingBudget: starting.budget,
           personal: {
             external_id: body.external_id ?? null,
@@ -86,6 +82,8 @@ export class TenantUsersController {
             phone_number: body.phone_number ?? null,
             label: body.label ?? null,
             metadata: body.metadata ?? {},
+            role: body.role ?? starting.role,
+            teams: body.teams ?? [],
           },
           returnExisting: ifExists === 'return',
         },

@@ -31,7 +31,7 @@ class FieldChange {
 export class UserEventResource {
   @ApiProperty({ format: 'uuid' })
   id!: string;
-  @ApiProperty({ example: 'tenant-user.updated.v1' })
+  @ApiProperty({ example: 'tenant-user.updated.v2' })
   type!: string;
   @ApiProperty({ description: 'The place of the event in the log, as a decimal string.' })
   position!: string;

@@ -13,7 +13,7 @@ import type { DeletionEvent } from '../domain/deletion.js';
 import type { PlatformCreated } from '../domain/platform.js';
 import type { PlatformKeyIssued, PlatformKeyRevoked } from '../domain/platform-key.js';
 import type { TenantCreated, TenantDeleted } from '../domain/tenant.js';
-import type { TenantUserCreated, TenantUserUpdated } from '../domain/tenant-user.js';
+import type { TenantUserCreated, TenantUserCreatedV1, TenantUserUpdated } from '../domain/tenant-user.js';
 
 /** The categories whose events become messages. */
 export const RELAYED_CATEGORIES = [
@@ -84,24 +84,10 @@ const CONTENTS: { readonly [type: string]: (event: AppendedEvent, id: string) =>
     const { platform_id } = event.data as unknown as TenantDeleted['data'];
     return { type: MESSAGE_TYPES.tenantDeleted, subject: id, data: { platform_id, tenant_id: id } };
   },
-  'tenant-user.created.v1': (event, id) => {
-    const created = event.data as unknown as TenantUserCreated['data'];
-    const { platform_id, tenant_id, account_kit_id, status, is_default, opening_budget = null } = created;
-    const { revision } = event;
-    const standing = { account_kit_id, status, is_default, opening_budget, revision };
-    const data = { platform_id, tenant_id, user_id: id, ...standing };
-    return { type: MESSAGE_TYPES.userCreated, subject: id, data };
-  },
-  'tenant-user.updated.v1': (event, id) => {
-    const updated = event.data as unknown as TenantUserUpdated['data'];
-    const { platform_id, tenant_id, changed, status, account_kit_id } = updated;
-    const standing = { account_kit_id, status, changed, revision: event.revision };
-    return {
-      type: MESSAGE_TYPES.userUpdated,
-      subject: id,
-      data: { platform_id, tenant_id, user_id: id, ...standing },
-    };
-  },
+  'tenant-user.created.v1': userCreated,
+  'tenant-user.created.v2': userCreated,
+  'tenant-user.updated.v1': userUpdated,
+  'tenant-user.updated.v2': userUpdated,
   'deletion.requested.v1': (event, id) => {
     const requested = event.data as unknown as DeletionRequested['data'];
     const { platform_id, tenant_id, user_revision: revision } = requested;
@@ -109,6 +95,23 @@ const CONTENTS: { readonly [type: string]: (event: AppendedEvent, id: string) =>
     return { type: MESSAGE_TYPES.userDeleted, subject: id, data };
   },
 };
+
+function userCreated(event: AppendedEvent, id: string): Content {
+  const created = event.data as unknown as (TenantUserCreated | TenantUserCreatedV1)['data'];
+  const { platform_id, tenant_id, account_kit_id, status, is_default, opening_budget = null } = created;
+  const { revision } = event;
+  const standing = { account_kit_id, status, is_default, opening_budget, revision };
+  const data = { platform_id, tenant_id, user_id: id, ...standing };
+  return { type: MESSAGE_TYPES.userCreated, subject: id, data };
+}
+
+function userUpdated(event: AppendedEvent, id: string): Content {
+  const updated = event.data as unknown as TenantUserUpdated['data'];
+  const { platform_id, tenant_id, changed, status, account_kit_id } = updated;
+  const standing = { account_kit_id, status, changed, revision: event.revision };
+  const data = { platform_id, tenant_id, user_id: id, ...standing };
+  return { type: MESSAGE_TYPES.userUpdated, subject: id, data };
+}
 
 /** What of a policy other services heed: what is given of it. */
 function termsOf({

@@ -19,6 +19,7 @@ export const NOBODY = {
   phone_number: null,
   label: 'Default user',
   metadata: {},
+  teams: [],
 };
 
 /**
@@ -65,7 +66,7 @@ export class Provisioning {
       default_user_id: created.default_user_id,
     };
     const scope = { ...context, tenantId };
-    const command = { kind: 'create' as const, id: tenantId, ...data };
+    const command = { kind: 'create' as const, ...data };
     await this.aggregates.execute(tenant, tenantId, command, { context: scope, expectNew: true });
     await this.provisionTenant(tenantId, data, scope);
   }
@@ -87,22 +88,18 @@ export class Provisioning {
       platformId,
       tenantId: id,
       isDefault: true,
-      standing: {
-        role: state.settings.default_role,
-        teams: [],
-        account_kit_id: state.default_account_kit_id,
-      },
+      accountKitId: state.default_account_kit_id,
       openingBudget:
         kit.state.lifecycle === 'alive'
           ? startingBudget(kit.state, state.settings.default_budget_micro_usd)
           : null,
-      personal: NOBODY,
+      personal: { ...NOBODY, role: state.settings.default_role },
     };
     try {
       return (await this.commands.execute(new CreateTenantUser(user, context))).position;
     } catch (error) {
-      // Someone else made it, or the tenant is being deleted.
-      if (!isTenantryError(error) || !['duplicate_record', 'not_found'].includes(error.code)) throw error;
+      // The tenant is being deleted.
+      if (!isTenantryError(error) || error.code !== 'not_found') throw error;
       return (await this.aggregates.load(tenantUser, userId)).position;
     }
   }

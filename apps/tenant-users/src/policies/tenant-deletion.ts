@@ -39,7 +39,7 @@ export class TenantDeletionProcess implements OnModuleDestroy {
     const stragglers = new Map<string, RecordedEvent[]>();
     for (const event of events) {
       if (event.type === 'tenant.deleted.v1') await this.deleteUsers(event);
-      if (event.type !== 'tenant-user.created.v1') continue;
+      if (!event.type.startsWith('tenant-user.created.')) continue;
       const { tenant_id } = event.data as unknown as TenantUserCreated['data'];
       stragglers.set(tenant_id, [...(stragglers.get(tenant_id) ?? []), event]);
     }

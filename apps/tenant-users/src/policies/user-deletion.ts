@@ -2,10 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Aggregates } from '#event-store';
 import { type Clock, type CommandContext, type RecordedEvent, streamId, systemContext } from '#kernel';
 import { CLOCK, IdempotentRequests, KEY_STORE } from '#platform';
-import type { SubjectKeyStore } from '#privacy';
-import { Usernames } from '../commands/usernames.js';
+import { IdentifierRegistry, type SubjectKeyStore } from '#privacy';
 import { deletion, type Removed } from '../domain/deletion.js';
-import type { TenantUserDeleted, UsernameClaim } from '../domain/tenant-user.js';
+import type { TenantUserDeleted } from '../domain/tenant-user.js';
 import { PARTICIPANTS } from './participants.js';
 
 export interface DeletedUser {
@@ -15,8 +14,6 @@ export interface DeletedUser {
   subjectKey: string;
   /** The revision of the user's last event. */
   revision: number;
-  /** What held the username, if there was one. */
-  usernameClaim?: UsernameClaim | undefined;
 }
 
 /** Drives each deletion from the user's last event to the receipt. Every step may run twice. */
@@ -27,7 +24,7 @@ export class UserDeletionProcess {
 
   constructor(
     private readonly aggregates: Aggregates,
-    private readonly usernames: Usernames,
+    private readonly identifiers: IdentifierRegistry,
     private readonly requests: IdempotentRequests,
     @Inject(KEY_STORE) private readonly keys: SubjectKeyStore,
     @Inject(CLOCK) private readonly clock: Clock,
@@ -45,7 +42,6 @@ export class UserDeletionProcess {
           ...scope,
           userId: streamId(event.stream),
           subjectKey: data.subject_key,
-          usernameClaim: data.username_claim,
           revision: event.revision,
         };
         return this.request(user, systemContext(cause, scope, this.name));
@@ -55,7 +51,6 @@ export class UserDeletionProcess {
 
   /** Answers the position of the deletion's latest event. */
   async request(user: DeletedUser, context: CommandContext): Promise<bigint> {
-    if (user.usernameClaim) await this.usernames.release(user.usernameClaim, context);
     const { position } = await this.aggregates.execute(
       deletion,
       user.userId,
@@ -89,6 +84,8 @@ export class UserDeletionProcess {
     );
     if (state.phase !== 'pending' || state.awaited.length > 0) return;
     await this.requests.forget(userId);
+    // Before the key, whose destruction leaves no byte of either.
+    await this.identifiers.releaseHolder(userId);
     const [keyDestroyedAt = this.now()] = await this.keys.destroy([state.subject_key]);
     const complete = { kind: 'complete' as const, keyDestroyedAt, at: this.now() };
     await this.aggregates.execute(deletion, userId, complete, options);

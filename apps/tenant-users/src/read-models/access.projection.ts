@@ -65,6 +65,7 @@ export class AccessProjection implements Projection<AccessTables> {
         return;
       }
       case 'tenant.deleted.v1':
+      case 'tenant.abandoned.v1':
         await transaction.deleteFrom('tenants').where('id', '=', id).execute();
         // The keys of this tenant alone have nothing left to act in.
         await transaction

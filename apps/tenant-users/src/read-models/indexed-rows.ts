@@ -1,8 +1,8 @@
 import { type Kysely, type SelectQueryBuilder, type SqlBool, sql } from 'kysely';
-import { streamName } from '#kernel';
 import type { Sealer } from '#privacy';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import type { PersonalData } from '../domain/tenant-user.js';
+import { openTexts } from './personal-texts.js';
 import type { UserDirectoryTables, UserRow, UserTag } from './tables.js';
 import { USER_DIRECTORY } from './user-directory.projection.js';
 import type { UserCondition } from './user-filter.js';
@@ -141,10 +141,8 @@ export class IndexedRows {
     );
   }
 
-  private async opened({ id, personal }: Pick<UserRow, 'id' | 'personal'>): Promise<Partial<PersonalData>> {
-    return ((await this.sealer.open(personal, streamName('tenantUser', id), {
-      remember: false,
-    })) ?? {}) as Partial<PersonalData>;
+  private async opened(row: Pick<UserRow, 'id' | 'personal'>): Promise<Partial<PersonalData>> {
+    return (await openTexts(this.sealer, row, { remember: false })) ?? {};
   }
 
   private tagged({ kind, value }: Pick<UserTag, 'kind' | 'value'>) {

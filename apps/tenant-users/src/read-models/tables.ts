@@ -14,7 +14,10 @@ export interface UserRow {
   status: UserStatus;
   /** 0 or 1. */
   is_default: number;
-  /** Sealed under the user's own key; never in clear, so that destroying the key is enough. */
+  /**
+   * Sealed under the user's own key; never in clear, so that destroying the key is enough. After the whole text come,
+   * each after a space, the parts that events of the first version changed.
+   */
   personal: string;
   subject_key: string;
   revision: number;

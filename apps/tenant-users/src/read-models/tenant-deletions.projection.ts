@@ -10,6 +10,7 @@ type Count = 'created' | 'deleted' | 'completed';
 
 const COUNTED: Record<string, Count> = {
   'tenant-user.created.v1': 'created',
+  'tenant-user.created.v2': 'created',
   'tenant-user.deleted.v1': 'deleted',
   'deletion.completed.v1': 'completed',
 };

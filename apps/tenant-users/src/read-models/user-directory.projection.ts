@@ -1,33 +1,45 @@
+import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
-import { type JsonObject, type RecordedEvent, streamId } from '#kernel';
-import type { Sealer } from '#worker/privacy';
-import { type CreateIndex, type Projection, prepareStatement, type SlotOf } from '#worker/projections';
+import { type RecordedEvent, streamId } from '#kernel';
+import { Sealer } from '#privacy';
+import { type CreateIndex, type Projection, prepareStatement, type SlotOf } from '#projections';
 import type {
   PersonalData,
   TenantUserCreated,
   TenantUserDeleted,
   TenantUserEvent,
   TenantUserUpdated,
-  UserIndexes,
 } from '../domain/tenant-user.js';
-import type { BlindIndexing } from './blind-indexing.js';
+import { BlindIndexes, type UserIndexes } from './blind-indexes.js';
+import { openTexts } from './personal-texts.js';
 import type { UserDirectoryTables, UserRow, UserTag } from './tables.js';
 
 /** An event as the log holds it: what is personal is one sealed text. */
-type Sealed<Event extends TenantUserEvent> = Omit<Event['data'], 'personal'> & { personal?: string };
+type Sealed<Event extends TenantUserEvent> = Omit<Event['data'], 'personal'> & { personal?: string | null };
+
+/** What events of the first version have in clear. */
+type InClear = Partial<Pick<PersonalData, 'role' | 'teams'>>;
 
 export const USER_DIRECTORY = 'user-directory';
 
+const NO_INDEXES: UserIndexes = { external_id_index: null, email_index: null, metadata_index: [] };
+
 /** Users by tenant. */
+@Injectable()
 export class UserDirectoryProjection implements Projection<UserDirectoryTables> {
   readonly name = USER_DIRECTORY;
-  readonly version = 5;
+  readonly version = 6;
   readonly categories = ['tenantUser'];
   readonly tables = ['users', 'user_tags', 'user_counts', 'departed_users'] as const;
+  /** Grows with every change, so that what was read before can be told from what would be read now. */
+  generation = 0;
+
+  /** Grows when the tables are replaced: whatever was read of them before is of no use. */
+  replacements = 0;
 
   constructor(
-    private readonly sealer: Pick<Sealer, 'open' | 'seal'>,
-    private readonly blindIndexes: BlindIndexing,
+    @Inject(Sealer) private readonly sealer: Sealer,
+    private readonly blindIndexes: BlindIndexes,
   ) {}
 
   async createTables(schema: Kysely<UserDirectoryTables>, createIndex: CreateIndex): Promise<void> {
@@ -83,11 +95,21 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       .execute();
   }
 
+  replaced(): void {
+    this.replacements += 1;
+  }
+
+  changed(): void {
+    this.generation += 1;
+  }
+
   async apply(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent): Promise<void> {
     switch (event.type) {
       case 'tenant-user.created.v1':
+      case 'tenant-user.created.v2':
         return this.created(transaction, event);
       case 'tenant-user.updated.v1':
+      case 'tenant-user.updated.v2':
         return this.updated(transaction, event);
       case 'tenant-user.deleted.v1':
         return this.deleted(transaction, event);
@@ -99,19 +121,17 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
   }
 
   private async created(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent): Promise<void> {
-    const data = event.data as unknown as Sealed<TenantUserCreated>;
-    const { email_index, metadata_index } = await this.indexesOf(event, data);
+    const data = event.data as unknown as Sealed<TenantUserCreated> & InClear;
+    const personal = data.personal ?? '';
     const place = { id: streamId(event.stream), tenant_id: data.tenant_id, sequence: Number(event.position) };
+    const { tags, ...found } = await this.foundBy({ ...place, personal }, data);
     await insertUser(transaction, {
       ...place,
-      external_id_index: data.external_id_index,
-      email_index,
+      ...found,
       account_kit_id: data.account_kit_id,
-      role: data.role,
-      teams: JSON.stringify(data.teams),
       status: data.status,
       is_default: data.is_default ? 1 : 0,
-      personal: data.personal ?? '',
+      personal,
       subject_key: data.subject_key,
       revision: event.revision,
       position: Number(event.position),
@@ -119,67 +139,48 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
       updated_at: event.at,
       opening_budget: data.opening_budget ? JSON.stringify(data.opening_budget) : null,
     });
-    await addTags(transaction, place, { kind: 'team', values: data.teams });
-    await addTags(transaction, place, { kind: 'metadata', values: metadata_index });
+    await addTags(transaction, place, tags);
     await addToCount(transaction, { tenantId: data.tenant_id, by: 1 });
   }
 
-  /** From the event, or, of one that was stored before events had indexes, from what it seals. */
-  private async indexesOf(event: RecordedEvent, data: Sealed<TenantUserCreated>): Promise<UserIndexes> {
-    const { tenant_id, email_index, metadata_index, personal } = data;
-    if (email_index !== undefined && metadata_index !== undefined) return { email_index, metadata_index };
-    const opened = personal && ((await this.sealer.open(personal, event.stream)) as PersonalData | null);
-    return opened ? this.blindIndexes.ofAll(tenant_id, opened) : { email_index: null, metadata_index: [] };
-  }
-
   private async updated(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent): Promise<void> {
-    const data = event.data as unknown as Sealed<TenantUserUpdated>;
+    const data = event.data as unknown as Sealed<TenantUserUpdated> & InClear;
     const row = await transaction
       .selectFrom('users')
-      .select(['id', 'tenant_id', 'sequence', 'personal', 'subject_key'])
+      .select(['id', 'tenant_id', 'sequence', 'personal', 'role', 'teams'])
       .where('id', '=', streamId(event.stream))
       .executeTakeFirstOrThrow();
-    const { personal, email_index, metadata_index } = await this.merged(row, event, data);
+    const isWhole = event.type === 'tenant-user.updated.v2';
+    const texts = isWhole ? [data.personal ?? row.personal] : [row.personal, data.personal ?? ''];
+    const personal = texts.join(' ').trim();
+    const inClear = { role: row.role, teams: JSON.parse(row.teams) as string[], ...data };
+    const { tags, ...found } = await this.foundBy({ ...row, personal }, isWhole ? {} : inClear);
+    const latest = {
+      personal,
+      revision: event.revision,
+      position: Number(event.position),
+      updated_at: event.at,
+    };
+    const { account_kit_id, status } = data;
     await transaction
       .updateTable('users')
-      .set({
-        account_kit_id: data.account_kit_id,
-        status: data.status,
-        ...(data.role !== undefined && { role: data.role }),
-        ...(data.teams !== undefined && { teams: JSON.stringify(data.teams) }),
-        ...(personal !== undefined && { personal }),
-        ...(email_index !== undefined && { email_index }),
-        revision: event.revision,
-        position: Number(event.position),
-        updated_at: event.at,
-      })
+      .set({ ...found, ...latest, account_kit_id, status })
       .where('id', '=', row.id)
       .execute();
-    if (data.teams) await replaceTags(transaction, row, { kind: 'team', values: data.teams });
-    if (metadata_index) await replaceTags(transaction, row, { kind: 'metadata', values: metadata_index });
+    await transaction.deleteFrom('user_tags').where('user_id', '=', row.id).execute();
+    await addTags(transaction, row, tags);
   }
 
-  /** The personal data with the changes laid over it, and their indexes; nothing, once the key is destroyed. */
-  private async merged(
-    row: Pick<UserRow, 'personal' | 'subject_key' | 'tenant_id'>,
-    event: RecordedEvent,
-    data: Sealed<TenantUserUpdated>,
-  ): Promise<Partial<UserIndexes> & { personal?: string }> {
-    if (!data.personal) return {};
-    const [current, changes] = await Promise.all([
-      this.sealer.open(row.personal, event.stream),
-      this.sealer.open(data.personal, event.stream),
-    ]);
-    if (!current || !changes) return {};
-    const merged: JsonObject = { ...current, ...changes };
-    const { email_index, metadata_index } = data;
-    return {
-      // An event that was stored before events had indexes gives none.
-      ...this.blindIndexes.of(row.tenant_id, changes as Partial<PersonalData>),
-      ...(email_index !== undefined && { email_index }),
-      ...(metadata_index && { metadata_index }),
-      personal: await this.sealer.seal(row.subject_key, event.stream, merged),
-    };
+  /** What lists find the user by; nothing, once the key is destroyed. Role and teams were in clear once. */
+  private async foundBy(row: Pick<UserRow, 'id' | 'tenant_id' | 'personal'>, inClear: InClear) {
+    const opened = await openTexts(this.sealer, row);
+    const { role = opened?.role ?? '', teams = opened?.teams ?? [] } = inClear;
+    const { metadata_index, ...indexes } = opened ? this.blindIndexes.of(row.tenant_id, opened) : NO_INDEXES;
+    const tags = [
+      { kind: 'team' as const, values: teams },
+      { kind: 'metadata' as const, values: metadata_index },
+    ];
+    return { ...indexes, role, teams: JSON.stringify(teams), tags };
   }
 
   private async deleted(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent): Promise<void> {
@@ -240,17 +241,12 @@ const insertTag = prepareStatement((database: Kysely<UserDirectoryTables>, slot:
 async function addTags(
   transaction: Kysely<UserDirectoryTables>,
   { id, tenant_id, sequence }: Place,
-  { kind, values }: Tags,
+  tags: readonly Tags[],
 ): Promise<void> {
-  for (const value of values) {
-    await insertTag(transaction, { tenant_id, kind, value, sequence, user_id: id });
+  for (const { kind, values } of tags) {
+    for (const value of values)
+      await insertTag(transaction, { tenant_id, kind, value, sequence, user_id: id });
   }
-}
-
-async function replaceTags(transaction: Kysely<UserDirectoryTables>, user: Place, tags: Tags): Promise<void> {
-  const ofUser = transaction.deleteFrom('user_tags').where('user_id', '=', user.id);
-  await ofUser.where('kind', '=', tags.kind).execute();
-  await addTags(transaction, user, tags);
 }
 
 const addToCount = prepareStatement(

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { BlindIndexes } from '../commands/blind-indexes.js';
-import { UserIds } from '../commands/user-ids.js';
 import type { UserStatus } from '../domain/tenant-user.js';
+import { BlindIndexes } from './blind-indexes.js';
 import { normalized } from './search-terms.js';
 import type { UserRow, UserTag } from './tables.js';
 
@@ -44,17 +43,14 @@ export const meets = (condition: UserCondition, row: UserRow, tags: ReadonlySet<
 /** Turns what callers look for into the blind indexes that stand for it. */
 @Injectable()
 export class UserFilters {
-  constructor(
-    private readonly userIds: UserIds,
-    private readonly blindIndexes: BlindIndexes,
-  ) {}
+  constructor(private readonly blindIndexes: BlindIndexes) {}
 
   of(tenantId: string, filter: UserFilter): WantedUsers {
     const { external_id, email, team, status, role, account_kit_id, metadata = NO_ENTRIES, q } = filter;
-    const { userIds, blindIndexes } = this;
+    const { blindIndexes } = this;
     const columns: Record<FilteredColumn, string | undefined> = {
       external_id_index:
-        external_id === undefined ? undefined : userIds.externalIdIndex(tenantId, external_id),
+        external_id === undefined ? undefined : blindIndexes.externalId(tenantId, external_id),
       email_index: email === undefined ? undefined : blindIndexes.email(tenantId, email),
       status,
       role,

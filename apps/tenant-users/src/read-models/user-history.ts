@@ -15,7 +15,8 @@ import type { UserResource } from '../http/user.dto.js';
 import type { UserEventPage, UserEventResource } from '../http/user-event.dto.js';
 import { userResource } from './user-resource.js';
 
-const CREATED: TenantUserEvent['type'] = 'tenant-user.created.v1';
+const isCreation = (event: { type: string } | undefined): boolean =>
+  event?.type.startsWith('tenant-user.created.') ?? false;
 
 type Fields = Record<string, Json>;
 type Event = RecordedEvent<object> & TenantUserEvent;
@@ -67,7 +68,7 @@ export class UserHistory {
   /** The user as the services know it, without its personal data; undefined where the tenant does not have it now. */
   async known({ tenantId, userId }: { tenantId: string; userId: string }): Promise<KnownUser | undefined> {
     const [first, ...later] = await this.store.read(streamName('tenantUser', userId));
-    if (first?.type !== CREATED || isGone(later)) return undefined;
+    if (!first || !isCreation(first) || isGone(later)) return undefined;
     const { tenant_id, opening_budget } = first.data as unknown as TenantUserCreated['data'];
     if (tenant_id !== tenantId) return undefined;
     const { status, account_kit_id } = (later.at(-1) ?? first).data as unknown as TenantUserUpdated['data'];
@@ -96,7 +97,7 @@ export class UserHistory {
     const stored = await this.store.read(streamName('tenantUser', userId));
     const [first] = stored;
     const tenantOf = first?.data as { tenant_id?: string } | undefined;
-    if (tenantOf?.tenant_id !== tenantId || first?.type !== CREATED) throw notFound('user');
+    if (tenantOf?.tenant_id !== tenantId || !isCreation(first)) throw notFound('user');
     return stored;
   }
 }
@@ -138,8 +139,10 @@ function fieldsOf(state: typeof tenantUser.initialState): Fields {
 function changedFields(event: TenantUserEvent): readonly string[] {
   switch (event.type) {
     case 'tenant-user.created.v1':
+    case 'tenant-user.created.v2':
       return FIELDS;
     case 'tenant-user.updated.v1':
+    case 'tenant-user.updated.v2':
       return event.data.changed;
     case 'tenant-user.deleted.v1':
     case 'tenant-user.abandoned.v1':

@@ -1,11 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
-import { streamName } from '#kernel';
 import { decodeCursor, type ListOrder, type Page, pageOf, READ_DATABASE } from '#platform';
 import { Sealer } from '#privacy';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
-import type { PersonalData } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
+import { openTexts } from './personal-texts.js';
 import type { UserDirectoryTables, UserRow } from './tables.js';
 import { USER_DIRECTORY } from './user-directory.projection.js';
 import type { UserFilter } from './user-filter.js';
@@ -78,11 +77,12 @@ export class Users {
 
   private async resource(row: UserRow, { remember = true } = {}): Promise<UserResource> {
     // The key may be gone a moment before the row is: the person is nobody from then on.
-    const personal = (await this.sealer.open(row.personal, streamName('tenantUser', row.id), {
-      remember,
-    })) as unknown as PersonalData | null;
-    const facts = { ...row, teams: JSON.parse(row.teams) as string[], is_default: row.is_default === 1 };
-    return userResource(facts, personal);
+    const personal = await openTexts(this.sealer, row, { remember });
+    const inClear = { role: row.role, teams: JSON.parse(row.teams) as string[] };
+    return userResource(
+      { ...row, is_default: row.is_default === 1 },
+      personal && { ...personal, ...inClear },
+    );
   }
 
   private reader() {

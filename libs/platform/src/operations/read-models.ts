@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { EventStore } from '#event-store';
 import { type Clock, notFound, type RecordedEvent } from '#kernel';
@@ -15,11 +17,15 @@ import { CLOCK, EVENT_STORE, READ_DATABASE, REPLICAS } from '../tokens.js';
 import { AppLogger } from './logger.js';
 import { ProjectionRuns } from './projection-runs.js';
 
+const POLL_MS = 100;
+
 /** A policy: what is done, at least once and in log order, about the events of some categories. */
 export interface FollowedLog {
   readonly name: string;
   readonly categories: readonly string[];
   handle(events: readonly RecordedEvent[]): Promise<void>;
+  /** Called when all that the log held at the start has been handled, by whichever process; until it succeeds. */
+  caughtUp?(): Promise<void>;
 }
 
 /** A projection or follower as the health report shows it; positions as decimal strings. */
@@ -44,6 +50,8 @@ export class ReadModels {
   private readonly modules: ProjectionModule[] = [];
   private readonly followers: LogFollower[] = [];
   private readonly counted = new Map<string, Changes>();
+  private readonly waiting: ((head: bigint) => Promise<void>)[] = [];
+  private readonly stopping = new AbortController();
   private projections: Projections | undefined;
   private names: readonly string[] = [];
 
@@ -64,7 +72,9 @@ export class ReadModels {
   follow(policy: FollowedLog): void {
     const { name, categories } = policy;
     const handle = (events: readonly RecordedEvent[]) => policy.handle(events);
-    this.followers.push(new LogFollower({ ...this.parts(), name, categories, handle }));
+    const follower = new LogFollower({ ...this.parts(), name, categories, handle });
+    this.followers.push(follower);
+    if (policy.caughtUp) this.waiting.push((head) => this.tellCaughtUp(policy, follower, head));
   }
 
   /** Of one projection; it counts on. */
@@ -83,6 +93,10 @@ export class ReadModels {
     this.followers.push(...relays);
     this.names = (await this.projections.statuses()).map(({ name }) => name);
     for (const follower of this.followers) await follower.start();
+    const head = await this.store.head();
+    const told = Promise.all(this.waiting.map((wait) => wait(head)));
+    const timeout = AbortSignal.any([this.stopping.signal, AbortSignal.timeout(catchUpTimeoutMs)]);
+    await Promise.race([told, once(timeout, 'abort')]);
     await this.catchUp(catchUpTimeoutMs);
   }
 
@@ -93,6 +107,7 @@ export class ReadModels {
   }
 
   async stop(): Promise<void> {
+    this.stopping.abort();
     await Promise.all(this.followers.map((follower) => follower.stop()));
     await this.projections?.stop();
     await this.replicas.close();
@@ -147,6 +162,17 @@ export class ReadModels {
     const status = this.running().rebuildStatus(projection);
     if (!status) throw notFound('rebuild');
     return status;
+  }
+
+  private async tellCaughtUp(policy: FollowedLog, follower: LogFollower, head: bigint): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      try {
+        if (await follower.waitFor(head, POLL_MS)) return await policy.caughtUp?.();
+      } catch (error) {
+        this.logger.failure(error, { policy: policy.name });
+      }
+      await delay(POLL_MS, undefined, { signal: this.stopping.signal, ref: false }).catch(() => undefined);
+    }
   }
 
   private running(): Projections {

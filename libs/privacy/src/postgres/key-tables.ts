@@ -22,6 +22,10 @@ const SET_UP = `
   create sequence if not exists subject_key_ids owned by subject_keys.id;
   create table if not exists destroyed_keys (id bigint primary key, destroyed_at text not null);
   create table if not exists secrets (name text primary key, wrapped bytea not null);
+  create table if not exists identifiers (key bytea primary key, holder text not null, revision bigint not null)
+    with (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0);
+  create index if not exists identifiers_by_holder on identifiers (holder);
+  create table if not exists identifiers_complete (id integer primary key check (id = 1));
 `;
 
 /** The tables of a key store. Each change is one durable transaction. */
@@ -91,6 +95,10 @@ export class KeyTables {
     const { rows } = await this.#database.query<{ wrapped: Buffer }>(select, [name]);
     if (!rows[0]) throw new Error('a secret is missing right after it was stored');
     return rows[0].wrapped;
+  }
+
+  async destroySecret(name: string): Promise<void> {
+    await this.#database.query('delete from secrets where name = $1', [name]);
   }
 
   async check(): Promise<void> {

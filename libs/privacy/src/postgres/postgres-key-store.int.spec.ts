@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Clock, unavailable } from '#kernel';
 import { PostgresPool, preparePostgres } from '#projections';
-import { describeSubjectKeyStore, onPostgres, schemaUrl } from '#testing';
+import { describeIdentifierRegistry, describeSubjectKeyStore, onPostgres, schemaUrl } from '#testing';
 import { type KeyDatabase, PostgresKeyStore, type PostgresKeyStoreOptions } from './postgres-key-store.js';
 
 let millisecond = Date.UTC(2030, 0, 1);
 const tickingClock: Clock = { now: () => new Date(millisecond++) };
 
-const describeContract = (server: string) =>
-  describeSubjectKeyStore('PostgresKeyStore', async () => {
+const describeContract = (server: string) => {
+  const createHarness = async () => {
     const url = schemaUrl(server);
     await preparePostgres(url);
     const masterKey = randomBytes(32);
@@ -18,7 +18,10 @@ const describeContract = (server: string) =>
         PostgresKeyStore.open(new PostgresPool(url, { max: 4 }), masterKey, { clock: tickingClock }),
       dispose: async () => undefined,
     };
-  });
+  };
+  describeSubjectKeyStore('PostgresKeyStore', createHarness);
+  describeIdentifierRegistry('PostgresKeyStore', createHarness);
+};
 
 /** A server that can be out of reach. */
 class Interruptible implements KeyDatabase {

@@ -3,8 +3,9 @@ import { LRUCache } from 'lru-cache';
 import { type Clock, isTenantryError, systemClock } from '#kernel';
 import { KEY_BYTES, keyLabel, MasterKey, wrongMasterKey } from '../master-key.js';
 import type { SubjectKeyStore } from '../subject-keys.js';
+import { Together } from '../together.js';
 import { type KeyDatabase, type KeyRow, KeyTables } from './key-tables.js';
-import { Together } from './together.js';
+import { PostgresIdentifiers } from './postgres-identifiers.js';
 
 /** A key takes up to 4 kB of memory together with what a Sealer derives from it. */
 const KEYS_IN_MEMORY = 10_000;
@@ -32,6 +33,7 @@ export interface PostgresKeyStoreOptions {
  * the table's pages until it is vacuumed, in its write-ahead log until that is recycled, and in backups.
  */
 export class PostgresKeyStore implements SubjectKeyStore {
+  readonly identifiers: PostgresIdentifiers;
   readonly #tables: KeyTables;
   readonly #masterKey: MasterKey;
   readonly #clock: Clock;
@@ -46,8 +48,9 @@ export class PostgresKeyStore implements SubjectKeyStore {
   #refillError: unknown;
   #blindUntilMs = 0;
 
-  private constructor(tables: KeyTables, masterKey: MasterKey, options: PostgresKeyStoreOptions) {
-    this.#tables = tables;
+  private constructor(database: KeyDatabase, masterKey: MasterKey, options: PostgresKeyStoreOptions) {
+    this.#tables = new KeyTables(database);
+    this.identifiers = new PostgresIdentifiers(database);
     this.#masterKey = masterKey;
     this.#clock = options.clock ?? systemClock;
     this.#poolSize = options.poolSize ?? 256;
@@ -63,13 +66,12 @@ export class PostgresKeyStore implements SubjectKeyStore {
     masterKey: Uint8Array,
     options: PostgresKeyStoreOptions = {},
   ): Promise<PostgresKeyStore> {
-    const tables = new KeyTables(database);
-    const store = new PostgresKeyStore(tables, new MasterKey(masterKey), options);
+    const store = new PostgresKeyStore(database, new MasterKey(masterKey), options);
     try {
-      await tables.create();
+      await store.#tables.create();
       await store.secret('master-key-check');
     } catch (cause) {
-      await tables.close();
+      await database.close();
       throw isTenantryError(cause) ? cause : wrongMasterKey(cause);
     }
     return store;
@@ -116,6 +118,11 @@ export class PostgresKeyStore implements SubjectKeyStore {
     this.#secrets.set(name, secret);
     secret.catch(() => this.#secrets.delete(name));
     return secret;
+  }
+
+  async destroySecret(name: string): Promise<void> {
+    this.#secrets.delete(name);
+    await this.#tables.destroySecret(name);
   }
 
   async ready(): Promise<void> {

@@ -1,0 +1,35 @@
+import { Injectable } from '@nestjs/common';
+import type { RecordedEvent } from '#kernel';
+import { AppLogger } from '#platform';
+import { IdentifierRegistry, PersonalDataCodec, Sealer } from '#privacy';
+import { identifierHoldings } from './identifier-holdings.js';
+
+/** Frees what the log frees. On the first start on an old log it claims what that holds, which nobody else can do yet. */
+@Injectable()
+export class IdentifierFollower {
+  readonly name = identifierHoldings.name;
+  readonly categories = identifierHoldings.categories;
+  private readonly codec: PersonalDataCodec;
+
+  constructor(
+    private readonly identifiers: IdentifierRegistry,
+    private readonly logger: AppLogger,
+    sealer: Sealer,
+  ) {
+    this.codec = new PersonalDataCodec(sealer);
+  }
+
+  async handle(events: readonly RecordedEvent[]): Promise<void> {
+    const filling = !(await this.identifiers.isComplete());
+    const concerned = events.filter((event) => identifierHoldings.concerns(event, { filling }));
+    if (concerned.length === 0) return;
+    const opened = await Promise.all(concerned.map((event) => this.codec.decode(event)));
+    for (const collision of await this.identifiers.follow(opened.flatMap(identifierHoldings.apply))) {
+      this.logger.warn({ ...collision }, 'two holders of one identifier: the older one keeps it');
+    }
+  }
+
+  async caughtUp(): Promise<void> {
+    if (!(await this.identifiers.isComplete())) await this.identifiers.complete();
+  }
+}
