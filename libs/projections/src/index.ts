@@ -21,3 +21,4 @@ export { type PublicMessage, Relay, type RelayOptions } from './relay.js';
 export { replay } from './replay.js';
 export { type Replicas, type Role, singleProcess } from './replicas.js';
 export { SqliteReadDatabase } from './sqlite/sqlite-read-database.js';
+export { type IndexedText, TextIndex, type TextQuery } from './sqlite/text-index.js';

@@ -5,7 +5,7 @@ import type { RecordedEvent } from '#kernel';
 export type CreateIndex = (
   table: string,
   columns: readonly string[],
-  options?: { unique?: boolean },
+  options?: { unique?: boolean; using?: 'btree' | 'gin' },
 ) => Promise<void>;
 
 /**
@@ -22,9 +22,24 @@ export interface Projection<Schema> {
   readonly version: number;
   readonly categories: readonly string[];
   readonly tables: readonly (keyof Schema & string)[];
+  /** Tables that only help to find rows of the others: made, renamed and dropped with them, never compared. */
+  readonly indexTables?: readonly string[];
   createTables(schema: Kysely<Schema>, createIndex: CreateIndex): Promise<void>;
+  /**
+   * What takes time and no table: one structured-cloneable value for each event, in their order. It is called before
+   * the transaction, in a rebuild while the events before are written.
+   */
+  prepare?(events: readonly RecordedEvent[]): Promise<unknown[]>;
   /** A rejection stops this projection at the event, visibly; it is never skipped. */
-  apply(transaction: Kysely<Schema>, event: RecordedEvent): Promise<void>;
+  apply(transaction: Kysely<Schema>, event: RecordedEvent, prepared?: unknown): Promise<void>;
+  /** In place of `apply` where there are several: the same rows, with less work. */
+  applyAll?(
+    transaction: Kysely<Schema>,
+    events: readonly RecordedEvent[],
+    prepared: readonly unknown[],
+  ): Promise<void>;
+  /** A bounded piece of upkeep, in a transaction of its own, that no answer waits for; it changes no row. */
+  maintain?(transaction: Kysely<Schema>): Promise<void>;
   /** Called when readers see other rows than before, and before anyone waiting for them: the time to drop caches. */
   changed?(): void;
   /** Called before `changed` where a rebuild's tables took the place of those that readers saw, and at the start. */
@@ -34,6 +49,21 @@ export interface Projection<Schema> {
 /** A projection whose schema is no longer of interest; every `Projection<...>` is one. */
 export type AnySchema = Record<string, Record<string, unknown>>;
 export type AnyProjection = Projection<AnySchema>;
+
+export const allTables = ({ tables, indexTables = [] }: AnyProjection): string[] => [
+  ...tables,
+  ...indexTables,
+];
+
+export async function applyEvents(
+  projection: AnyProjection,
+  transaction: Kysely<AnySchema>,
+  events: readonly RecordedEvent[],
+  prepared: readonly unknown[] = [],
+): Promise<void> {
+  if (projection.applyAll) return projection.applyAll(transaction, events, prepared);
+  for (const [at, event] of events.entries()) await projection.apply(transaction, event, prepared[at]);
+}
 
 export interface ProjectionStatus {
   name: string;

@@ -26,17 +26,19 @@ interface Statement {
 /** Kysely over one node:sqlite connection. Every query runs synchronously inside its promise. */
 export class SqliteDialect implements Dialect {
   readonly #database: DatabaseSync;
+  readonly #connection: SqliteConnection;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#connection = new SqliteConnection(database);
   }
 
   createAdapter(): SqliteAdapter {
-    return new UnlockedAdapter();
+    return new SynchronousAdapter(this.#connection);
   }
 
   createDriver(): Driver {
-    return new SqliteDriver(this.#database);
+    return new SqliteDriver(this.#database, this.#connection);
   }
 
   createQueryCompiler(): SqliteQueryCompiler {
@@ -48,8 +50,15 @@ export class SqliteDialect implements Dialect {
   }
 }
 
-/** Writers queue in SqliteReadDatabase and readers never overlap, so Kysely's lock per query is left out. */
-class UnlockedAdapter extends SqliteAdapter {
+/**
+ * Writers queue in SqliteReadDatabase and readers never overlap, so Kysely's lock per query is left out. It carries
+ * the connection for hot statements, which are run without a promise each.
+ */
+export class SynchronousAdapter extends SqliteAdapter {
+  constructor(readonly connection: SqliteConnection) {
+    super();
+  }
+
   override get supportsMultipleConnections(): boolean {
     return true;
   }
@@ -59,9 +68,9 @@ class SqliteDriver implements Driver {
   readonly #database: DatabaseSync;
   readonly #connection: SqliteConnection;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, connection: SqliteConnection) {
     this.#database = database;
-    this.#connection = new SqliteConnection(database);
+    this.#connection = connection;
   }
 
   async init(): Promise<void> {}
@@ -98,6 +107,10 @@ export class SqliteConnection implements DatabaseConnection {
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    return this.run(query);
+  }
+
+  run<Row>(query: Pick<CompiledQuery, 'sql' | 'parameters'>): QueryResult<Row> {
     return translated(() => {
       const { statement, returnsRows } = this.#statement(query.sql);
       const values = query.parameters.map(bindable);
