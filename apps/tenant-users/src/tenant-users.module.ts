@@ -2,7 +2,16 @@ import { Global, Module, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { TOPICS } from '#contracts';
 import type { ConsumerOptions } from '#message-bus';
-import { AccountKitDirectory, PlatformKeys, ReadModels, UserDirectory } from '#platform';
+import {
+  AccountKitDirectory,
+  KEY_STORE,
+  PlatformKeys,
+  READ_DATABASE,
+  ReadModels,
+  UserDirectory,
+} from '#platform';
+import { Sealer, type SubjectKeyStore } from '#privacy';
+import type { ReadDatabase } from '#projections';
 import { BlindIndexes } from './commands/blind-indexes.js';
 import { CreateAccountKitHandler } from './commands/create-account-kit.js';
 import { CreatePlatformHandler } from './commands/create-platform.js';
@@ -44,9 +53,9 @@ import { Platforms } from './read-models/platforms.js';
 import { TenantDeletions, TenantDeletionsProjection } from './read-models/tenant-deletions.js';
 import { Tenants } from './read-models/tenants.js';
 import { UserDirectoryProjection } from './read-models/user-directory.projection.js';
-import { UserFilters } from './read-models/user-filter.js';
 import { UserHistory } from './read-models/user-history.js';
-import { UserLists } from './read-models/user-lists.js';
+import { UserQueries } from './read-models/user-queries.js';
+import { TOKENS_SECRET } from './read-models/user-tokens.js';
 import { Users } from './read-models/users.js';
 
 export const tenantUsersConsumer: ConsumerOptions = {
@@ -54,6 +63,14 @@ export const tenantUsersConsumer: ConsumerOptions = {
   topics: [TOPICS.cascade],
   transportId: TENANT_USERS,
 };
+
+type DirectoryParts = [database: ReadDatabase, sealer: Sealer, keys: SubjectKeyStore];
+
+/** What the read model of users needs, on whatever thread it runs. */
+const directoryParts = async (sealer: Sealer, keys: SubjectKeyStore) => ({
+  open: (sealed: string, stream: string) => sealer.open(sealed, stream, { remember: false }),
+  secret: await keys.secret(TOKENS_SECRET),
+});
 
 /** Global, since every other service asks it who is calling and which users there are. */
 @Global()
@@ -91,11 +108,20 @@ export const tenantUsersConsumer: ConsumerOptions = {
     Tenants,
     AccountKits,
     Users,
-    UserFilters,
-    UserLists,
     UserHistory,
     KnownUsers,
-    UserDirectoryProjection,
+    {
+      provide: UserDirectoryProjection,
+      useFactory: async (...[database, sealer, keys]: DirectoryParts) =>
+        new UserDirectoryProjection({ dialect: database.dialect, ...(await directoryParts(sealer, keys)) }),
+      inject: [READ_DATABASE, Sealer, KEY_STORE],
+    },
+    {
+      provide: UserQueries,
+      useFactory: async (...[database, sealer, keys]: DirectoryParts) =>
+        new UserQueries({ database, ...(await directoryParts(sealer, keys)) }),
+      inject: [READ_DATABASE, Sealer, KEY_STORE],
+    },
     Deletions,
     DeletionPreviews,
     DeletionsProjection,

@@ -14,7 +14,7 @@ import {
   type ProjectionFailure,
   type ProjectionStatus,
 } from './projection.js';
-import { createTables, dropLeftovers, dropTables } from './projection-tables.js';
+import { createTables, dropLeftovers, dropTables, maintain } from './projection-tables.js';
 import type { ReadDatabase } from './read-database.js';
 import type { Replicas, Role } from './replicas.js';
 import { MAX_EVENTS_PER_TRANSACTION, TransactionSize } from './transaction-size.js';
@@ -200,7 +200,8 @@ export class LiveProjection implements Role {
         const { position } = batch;
         for (const slice of this.#size.slices({ events, position })) {
           await this.#project(slice.events, slice.position);
-          await this.#maintain();
+          if (this.#leading && this.#state !== 'failed')
+            await maintain(this.#parts.database, this.projection);
         }
       }
     } catch (error) {
@@ -241,14 +242,6 @@ export class LiveProjection implements Role {
     this.#saved = position;
     this.#savedAtMs = clock.now().getTime();
     if (events.length > 0) this.projection.changed?.();
-  }
-
-  async #maintain(): Promise<void> {
-    const { projection } = this;
-    if (!projection.maintain || !this.#leading || this.#state === 'failed') return;
-    await this.#parts.database.write<AnySchema, void>(async (transaction) =>
-      projection.maintain?.(transaction),
-    );
   }
 
   async #pass(position: bigint): Promise<void> {

@@ -70,6 +70,12 @@ export async function removeRetired(database: ReadDatabase, projection: AnyProje
   }
 }
 
+/** In a transaction of its own, so that nobody who waits for rows waits for it. */
+export async function maintain(database: ReadDatabase, projection: AnyProjection): Promise<void> {
+  if (!projection.maintain) return;
+  await database.write<AnySchema, void>(async (transaction) => projection.maintain?.(transaction));
+}
+
 async function removeSome(transaction: Kysely<unknown>, table: string): Promise<bigint> {
   const { numAffectedRows } = await sql`
     delete from ${sql.table(table)} where rowid in

@@ -12,23 +12,27 @@ import { UserHistory } from './user-history.js';
 
 const MAX_KNOWN = 50_000;
 
-/** The access read model stops knowing a deleted tenant before the last of its users is gone. */
-const findKnown = (database: ReadDatabase) =>
+const findUser = (database: ReadDatabase) =>
   prepareQuery(
     database,
-    (db: Kysely<UserDirectoryTables & AccessTables>, slot: SlotOf<{ userId: string; tenantId: string }>) =>
+    (db: Kysely<UserDirectoryTables>, slot: SlotOf<{ userId: string; tenantId: string }>) =>
       db
         .selectFrom('users')
-        .innerJoin('tenants', 'tenants.id', 'users.tenant_id')
-        .select(['users.status', 'users.account_kit_id', 'users.created_at', 'users.opening_budget'])
-        .where('users.id', '=', slot('userId'))
-        .where('users.tenant_id', '=', slot('tenantId')),
+        .select(['status', 'account_kit_id', 'created_at', 'opening_budget'])
+        .where('id', '=', slot('userId'))
+        .where('tenant_id', '=', slot('tenantId')),
+  );
+
+const findTenant = (database: ReadDatabase) =>
+  prepareQuery(database, (db: Kysely<AccessTables>, slot: SlotOf<{ tenantId: string }>) =>
+    db.selectFrom('tenants').select('id').where('id', '=', slot('tenantId')),
   );
 
 /** What the other services know of users. */
 @Injectable()
 export class KnownUsers extends UserDirectory {
-  private readonly findKnown: ReturnType<typeof findKnown>;
+  private readonly findUser: ReturnType<typeof findUser>;
+  private readonly findTenant: ReturnType<typeof findTenant>;
   /** Verifying keys and metering ask for one each time. */
   private readonly known: ProjectionCache<KnownUser>;
 
@@ -41,7 +45,8 @@ export class KnownUsers extends UserDirectory {
     private readonly log: LogAnswers,
   ) {
     super();
-    this.findKnown = findKnown(database);
+    this.findUser = findUser(database);
+    this.findTenant = findTenant(database);
     this.known = new ProjectionCache([directory, access], MAX_KNOWN);
   }
 
@@ -52,9 +57,13 @@ export class KnownUsers extends UserDirectory {
     );
   }
 
+  /** The access read model stops knowing a deleted tenant before the last of its users is gone. */
   private async read(tenantId: string, userId: string): Promise<KnownUser | undefined> {
-    const [user] = await this.findKnown({ userId, tenantId });
-    return user && knownUser(user);
+    const [[user], [owner]] = await Promise.all([
+      this.findUser({ userId, tenantId }),
+      this.findTenant({ tenantId }),
+    ]);
+    return user && owner && knownUser(user);
   }
 
   private async recall(tenantId: string, userId: string): Promise<KnownUser | undefined> {
