@@ -1,7 +1,6 @@
 import type { AnyProjection, ProjectionModule } from '#worker/projections';
 import { lifecycleMessage, RELAYED_CATEGORIES } from './policies/lifecycle-messages.js';
 import { AccessProjection } from './read-models/access.projection.js';
-import { BlindIndexing } from './read-models/blind-indexing.js';
 import { DeletionsProjection } from './read-models/deletions.projection.js';
 import { TenantDeletionsProjection } from './read-models/tenant-deletions.projection.js';
 import { UserDirectoryProjection } from './read-models/user-directory.projection.js';
@@ -9,10 +8,10 @@ import { UserDirectoryProjection } from './read-models/user-directory.projection
 /** What this service makes of its log, in whichever thread runs it: nothing here loads Nest. */
 export const { url, projections, relayed }: ProjectionModule = {
   url: import.meta.url,
-  projections: async ({ open, seal, secret }) =>
+  projections: async ({ dialect, open, secret }) =>
     [
       new AccessProjection(),
-      new UserDirectoryProjection({ open, seal }, new BlindIndexing(await secret('blind-index'))),
+      new UserDirectoryProjection({ dialect, open, secret: await secret(TOKENS_SECRET) }),
       new DeletionsProjection(),
       new TenantDeletionsProjection(),
     ] as unknown as AnyProjection[],

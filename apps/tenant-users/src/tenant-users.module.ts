@@ -3,7 +3,17 @@ import { ModuleRef } from '@nestjs/core';
 import { TOPICS } from '#contracts';
 import type { ClaimingEventStore } from '#event-store';
 import type { ConsumerOptions } from '#message-bus';
-import { AccountKitDirectory, EVENT_STORE, PlatformKeys, ReadModels, UserDirectory } from '#platform';
+import {
+  AccountKitDirectory,
+  EVENT_STORE,
+  KEY_STORE,
+  PlatformKeys,
+  READ_DATABASE,
+  ReadModels,
+  UserDirectory,
+} from '#platform';
+import { Sealer, type SubjectKeyStore } from '#privacy';
+import type { ReadDatabase } from '#projections';
 import { CreateAccountKitHandler } from './commands/create-account-kit.js';
 import { CreatePlatformHandler } from './commands/create-platform.js';
 import { CreateTenantHandler } from './commands/create-tenant.js';
@@ -43,9 +53,9 @@ import { PlatformKeyRegistry } from './read-models/platform-keys.js';
 import { Platforms } from './read-models/platforms.js';
 import { TenantDeletions } from './read-models/tenant-deletions.js';
 import { Tenants } from './read-models/tenants.js';
-import { UserFilters } from './read-models/user-filter.js';
 import { UserHistory } from './read-models/user-history.js';
-import { UserLists } from './read-models/user-lists.js';
+import { UserQueries } from './read-models/user-queries.js';
+import { TOKENS_SECRET } from './read-models/user-tokens.js';
 import { Users } from './read-models/users.js';
 
 export const tenantUsersConsumer: ConsumerOptions = {
@@ -53,6 +63,14 @@ export const tenantUsersConsumer: ConsumerOptions = {
   topics: [TOPICS.cascade],
   transportId: TENANT_USERS,
 };
+
+type DirectoryParts = [database: ReadDatabase, sealer: Sealer, keys: SubjectKeyStore];
+
+/** What the read model of users needs, on whatever thread it runs. */
+const directoryParts = async (sealer: Sealer, keys: SubjectKeyStore) => ({
+  open: (sealed: string, stream: string) => sealer.open(sealed, stream, { remember: false }),
+  secret: await keys.secret(TOKENS_SECRET),
+});
 
 /** Global, since every other service asks it who is calling and which users there are. */
 @Global()
@@ -90,10 +108,14 @@ export const tenantUsersConsumer: ConsumerOptions = {
     Tenants,
     AccountKits,
     Users,
-    UserFilters,
-    UserLists,
     UserHistory,
     KnownUsers,
+    {
+      provide: UserQueries,
+      useFactory: async (...[database, sealer, keys]: DirectoryParts) =>
+        new UserQueries({ database, ...(await directoryParts(sealer, keys)) }),
+      inject: [READ_DATABASE, Sealer, KEY_STORE],
+    },
     Deletions,
     DeletionPreviews,
     DeletionReminders,

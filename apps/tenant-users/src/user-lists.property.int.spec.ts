@@ -57,7 +57,23 @@ const filter = fc.record({
     maxKeys: 2,
   }),
   q: orAbsent(
-    fc.constantFrom('a', 'ann', 'Ann L', 'anna\u0020le', 'e\u0301', '\u00c9VA', '\u0130', 'B@', 'x', 'lee '),
+    fc.constantFrom(
+      ...[
+        'a',
+        'ann',
+        'Ann L',
+        'lee ann',
+        'anna\u0020le',
+        'e\u0301',
+        '\u00c9VA',
+        '\u0130',
+        'B@',
+        'example.c',
+        'x',
+        'lee ',
+        '@',
+      ],
+    ),
   ),
   order: fc.constantFrom('created_at', '-created_at'),
 });
@@ -68,12 +84,22 @@ const given = (body: object) =>
   Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
 
 const plain = (text: string) => text.normalize('NFC').toLowerCase();
+const wordsOf = (text: string) =>
+  plain(text)
+    .split(/[^\p{L}\p{N}\p{M}]+/u)
+    .filter((word) => word !== '');
 
-function begins(user: Model, q: string): boolean {
+/** Has all the words, of which the last one may be cut short. */
+function isFound(user: Model, q: string): boolean {
   const { label, username, first_name, middle_name, last_name, email } = user;
-  const full = first_name !== null && last_name !== null ? `${first_name} ${last_name}` : null;
-  const texts = [label, username, first_name, middle_name, last_name, full, email];
-  return texts.some((text) => text !== null && plain(text).startsWith(plain(q)));
+  const texts = [label, username, first_name, middle_name, last_name, email].filter((text) => text !== null);
+  const words = texts.flatMap(wordsOf);
+  const [last, ...others] = wordsOf(q).reverse();
+  return (
+    last !== undefined &&
+    others.every((word) => words.includes(word)) &&
+    words.some((word) => word.startsWith(last))
+  );
 }
 
 /** A username is unique in its tenant, whatever its case. */
@@ -90,7 +116,7 @@ function expected(users: readonly Model[], wanted: Filter): string[] {
       (role === undefined || user.role === role) &&
       (status === undefined || user.status === status) &&
       (team === undefined || user.teams.includes(team)) &&
-      (q === undefined || begins(user, q)) &&
+      (q === undefined || isFound(user, q)) &&
       Object.entries(metadata).every(
         ([key, value]) => Object.hasOwn(user.metadata, key) && String(user.metadata[key]) === value,
       ),

@@ -1,5 +1,6 @@
 export { type Clock, systemClock } from './clock.js';
 export { type CommandContext, systemContext } from './context.js';
+export { decodeCursor, encodeCursor, LIST_ORDERS, type ListOrder, pageOf } from './cursor.js';
 export type { Decider } from './decider.js';
 export {
   type ErrorCode,

@@ -1,3 +1,4 @@
+export { decodeCursor, encodeCursor, LIST_ORDERS, type ListOrder, pageOf } from '#kernel';
 export { requireScope } from './access/access.guard.js';
 export { apiKeyPrefix, createApiKey, hashApiKey, parseApiKey } from './access/api-key.js';
 export {
@@ -33,16 +34,7 @@ export {
   TimeField,
   UsdField,
 } from './http/fields.js';
-export {
-  decodeCursor,
-  encodeCursor,
-  LIST_ORDERS,
-  type ListOrder,
-  NoQuery,
-  type Page,
-  PageQuery,
-  pageOf,
-} from './http/pagination.js';
+export { NoQuery, type Page, PageQuery } from './http/pagination.js';
 export { ByUserId, CurrentAccess, CurrentCaller, CurrentContext, IdParam, UserId } from './http/params.js';
 export { Position } from './http/position.js';
 export { problemOf } from './http/problem.filter.js';

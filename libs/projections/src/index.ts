@@ -28,3 +28,4 @@ export { type Replicas, type Role, singleProcess } from './replicas.js';
 export { type QueryWriter, RemotePart, RemoteReadFolder } from './sqlite/remote-read-folder.js';
 export { SqliteReadDatabase } from './sqlite/sqlite-read-database.js';
 export { SqliteReadFolder } from './sqlite/sqlite-read-folder.js';
+export { type IndexedText, TextIndex, type TextQuery } from './sqlite/text-index.js';

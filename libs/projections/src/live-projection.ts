@@ -6,8 +6,15 @@ import { describeError, isUnavailable } from './describe-error.js';
 import { Lock } from './lock.js';
 import type { Logger } from './logger.js';
 import { PositionTracker } from './position-tracker.js';
-import type { AnyProjection, AnySchema, ProjectionFailure, ProjectionStatus } from './projection.js';
-import { createTables, dropLeftovers, dropTables } from './projection-tables.js';
+import {
+  type AnyProjection,
+  type AnySchema,
+  allTables,
+  applyEvents,
+  type ProjectionFailure,
+  type ProjectionStatus,
+} from './projection.js';
+import { createTables, dropLeftovers, dropTables, maintain } from './projection-tables.js';
 import type { ReadDatabase } from './read-database.js';
 import type { Replicas, Role } from './replicas.js';
 import { MAX_EVENTS_PER_TRANSACTION, TransactionSize } from './transaction-size.js';
@@ -85,7 +92,8 @@ export class LiveProjection implements Role {
   /** Makes the tables, anew where the version has changed, and follows the log. */
   async lead(): Promise<void> {
     await this.#subscription?.close();
-    const { name, version, tables } = this.projection;
+    const { name, version } = this.projection;
+    const tables = allTables(this.projection);
     const { checkpoints, database, store } = this.#parts;
     const found = await checkpoints.find(name);
     const current = found?.version === version;
@@ -93,7 +101,7 @@ export class LiveProjection implements Role {
       if (current) return dropLeftovers(transaction, tables);
       await dropTables(transaction, [...new Set([...tables, ...(found?.tables ?? [])])]);
       await createTables(transaction, this.projection);
-      await checkpoints.put(transaction, name, { version, position: 0n, tables: [...tables] });
+      await checkpoints.put(transaction, name, { version, position: 0n, tables });
     });
     this.#headAtStart = await store.head();
     this.#uncertain = false;
@@ -196,6 +204,8 @@ export class LiveProjection implements Role {
         const { position } = batch;
         for (const slice of this.#size.slices({ events, position })) {
           await this.#project(slice.events, slice.position);
+          if (this.#leading && this.#state !== 'failed')
+            await maintain(this.#parts.database, this.projection);
         }
       }
     } catch (error) {
@@ -227,12 +237,11 @@ export class LiveProjection implements Role {
     const { database, checkpoints, clock } = this.#parts;
     if (!this.#leading) throw unavailable(`another process may run ${this.name}`);
     const range = { from: this.#saved, to: position, changes: events.length > 0 };
+    const prepared = await this.projection.prepare?.(events);
     await database.write<AnySchema & CheckpointSchema, void>(async (transaction) => {
       // First, so that of two processes one gives way before it applies anything.
       await checkpoints.move(transaction, this.projection.name, range);
-      await this.#size.measure(events, async () => {
-        for (const event of events) await this.projection.apply(transaction, event);
-      });
+      await this.#size.measure(events, () => applyEvents(this.projection, transaction, events, prepared));
     });
     this.#saved = position;
     this.#savedAtMs = clock.now().getTime();

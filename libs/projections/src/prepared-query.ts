@@ -1,5 +1,6 @@
 import type { Compilable, CompiledQuery, Kysely } from 'kysely';
 import type { ReadDatabase } from './read-database.js';
+import { SynchronousAdapter } from './sqlite/sqlite-dialect.js';
 
 /** Stands in a query for the value that each run brings. */
 class Slot {
@@ -34,17 +35,20 @@ export function prepareQuery<Schema, Parameters extends object, Row>(
 
 /**
  * The same for a projection's hot statement, which runs in the transaction that `apply` is given. It is compiled
- * once for the live tables and once for those of each rebuild.
+ * once for the live tables and once for those of each rebuild. On SQLite it runs at once, without a promise.
  */
-export function prepareStatement<Schema, Parameters extends object>(
-  build: (database: Kysely<Schema>, slot: SlotOf<Parameters>) => Compilable,
-): (transaction: Kysely<Schema>, parameters: Parameters) => Promise<void> {
+export function prepareStatement<Schema, Parameters extends object, Row>(
+  build: (database: Kysely<Schema>, slot: SlotOf<Parameters>) => Compilable<Row>,
+): (transaction: Kysely<Schema>, parameters: Parameters) => Row[] | Promise<Row[]> {
   const live = {};
   const compiled = new WeakMap<object, CompiledQuery>();
-  return async (transaction, parameters) => {
-    const tables = transaction.getExecutor().plugins.at(-1) ?? live;
+  return (transaction, parameters) => {
+    const { adapter, plugins } = transaction.getExecutor();
+    const tables = plugins.at(-1) ?? live;
     const known = compiled.get(tables) ?? build(transaction, slotOf as SlotOf<Parameters>).compile();
     compiled.set(tables, known);
-    await transaction.executeQuery(bind(known, parameters));
+    const query = bind(known, parameters);
+    if (adapter instanceof SynchronousAdapter) return adapter.connection.run<Row>(query).rows;
+    return transaction.executeQuery<Row>(query as CompiledQuery<Row>).then(({ rows }) => rows);
   };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Kysely, sql } from 'kysely';
-import type { AnyProjection, AnySchema, CreateIndex } from './projection.js';
+import { type AnyProjection, type AnySchema, allTables, type CreateIndex } from './projection.js';
 import type { ReadDatabase } from './read-database.js';
 import { RenameTablesPlugin, rebuildName, retiredName } from './table-names.js';
 
@@ -15,16 +15,17 @@ export async function createTables(
   rename: (table: string) => string = (table) => table,
 ): Promise<void> {
   const suffix = randomBytes(4).toString('hex');
-  const { tables } = projection;
+  const tables = allTables(projection);
   const schema = transaction.withPlugin(new RenameTablesPlugin({ tables, rename, suffix }));
   let count = 0;
-  const createIndex: CreateIndex = async (table, columns, { unique = false } = {}) => {
+  const createIndex: CreateIndex = async (table, columns, { unique = false, using = 'btree' } = {}) => {
     count += 1;
     const index = schema.schema
       .createIndex(`${table}_${count}_${suffix}`)
       .on(table)
       .columns([...columns]);
-    await (unique ? index.unique() : index).execute();
+    const made = unique ? index.unique() : index;
+    await (using === 'btree' ? made : made.using(using)).execute();
   };
   await projection.createTables(schema, createIndex);
 }
@@ -56,15 +57,23 @@ export async function swapTables(transaction: Kysely<AnySchema>, tables: readonl
  * Drops the tables that a swap has put aside. SQLite overwrites each dropped page at once and would hold up
  * everything meanwhile (over a second for a million rows), so there the rows go first, some at a time.
  */
-export async function removeRetired(database: ReadDatabase, tables: readonly string[]): Promise<void> {
-  for (const table of tables.map(retiredName)) {
-    let removed = database.dialect === 'sqlite' ? 1n : 0n;
+export async function removeRetired(database: ReadDatabase, projection: AnyProjection): Promise<void> {
+  const { indexTables = [] } = projection;
+  for (const name of allTables(projection)) {
+    const table = retiredName(name);
+    let removed = database.dialect === 'sqlite' && !indexTables.includes(name) ? 1n : 0n;
     while (removed > 0n) {
       removed = await database.write((transaction) => removeSome(transaction, table));
       await nextTurn();
     }
     await database.write((transaction) => transaction.schema.dropTable(table).execute());
   }
+}
+
+/** In a transaction of its own, so that nobody who waits for rows waits for it. */
+export async function maintain(database: ReadDatabase, projection: AnyProjection): Promise<void> {
+  if (!projection.maintain) return;
+  await database.write<AnySchema, void>(async (transaction) => projection.maintain?.(transaction));
 }
 
 async function removeSome(transaction: Kysely<unknown>, table: string): Promise<bigint> {

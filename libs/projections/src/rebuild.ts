@@ -4,11 +4,20 @@ import { illegalState, type RecordedEvent } from '#kernel';
 import { type CheckpointSchema, Checkpoints } from './checkpoints.js';
 import { describeError, errorName, isUnavailable } from './describe-error.js';
 import type { LiveProjection, ProjectionParts } from './live-projection.js';
-import type { AnyProjection, AnySchema, RebuildStatus } from './projection.js';
+import {
+  type AnyProjection,
+  type AnySchema,
+  allTables,
+  applyEvents,
+  type RebuildStatus,
+} from './projection.js';
 import { createTables, dropLeftovers, removeRetired, swapTables } from './projection-tables.js';
 import { countDifferences } from './table-comparison.js';
 import { RenameTablesPlugin, rebuildName } from './table-names.js';
 import { MAX_EVENTS_PER_TRANSACTION } from './transaction-size.js';
+
+/** So many transactions' worth is read at once: all but the first are prepared while the one before is written. */
+const TRANSACTIONS_AT_ONCE = 8;
 
 /**
  * Builds a projection's tables anew from the beginning of the log, beside the live ones, and swaps them in.
@@ -48,7 +57,7 @@ export class Rebuild {
     this.#verify = options.verify;
     // It may fail before anyone waits for it; `run` does so later and reports it.
     this.#outcome.promise.catch(() => undefined);
-    const { tables } = this.#projection;
+    const tables = allTables(this.#projection);
     this.#plugin = new RenameTablesPlugin({ tables, rename: rebuildName });
   }
 
@@ -89,17 +98,18 @@ export class Rebuild {
 
   async #build(): Promise<void> {
     const { database, store } = this.#parts;
-    const { categories, tables } = this.#projection;
+    const { categories } = this.#projection;
     let subscription: Subscription | undefined;
     try {
       await database.write<AnySchema, void>(async (transaction) => {
-        await dropLeftovers(transaction, tables);
+        await dropLeftovers(transaction, allTables(this.#projection));
         await createTables(transaction, this.#projection, rebuildName);
       });
       this.#head = await store.head();
       // An empty log has no batch to offer.
       await this.#onBatch({ events: [], position: 0n });
-      const options = { after: 0n, categories, maxBatchSize: MAX_EVENTS_PER_TRANSACTION };
+      const maxBatchSize = TRANSACTIONS_AT_ONCE * MAX_EVENTS_PER_TRANSACTION;
+      const options = { after: 0n, categories, maxBatchSize };
       if (!this.#finished) subscription = store.subscribe(options, (batch) => this.#onBatch(batch));
       await this.#outcome.promise;
     } finally {
@@ -111,23 +121,39 @@ export class Rebuild {
 
   async #onBatch(batch: Batch): Promise<void> {
     try {
-      if (!this.#finished) await this.#advance(batch);
+      const slices = [...transactionsOf(batch)];
+      let next = this.#prepare(slices[0]);
+      for (const [at, slice] of slices.entries()) {
+        const prepared = await next;
+        next = this.#prepare(slices[at + 1]);
+        if (this.#finished) break;
+        await this.#advance(slice, prepared);
+        // Live traffic has its turn between two transactions.
+        await nextTurn();
+      }
     } catch (error) {
       if (isUnavailable(error)) throw error;
       this.abort(error);
     }
-    // Live traffic has its turn between two transactions.
-    await nextTurn();
   }
 
-  async #advance(batch: Batch): Promise<void> {
+  #prepare(batch: Batch | undefined): Promise<unknown[] | undefined> {
+    const preparing = Promise.resolve(batch && this.#projection.prepare?.(batch.events));
+    // Whoever waits for it has its rejection; nobody does where the transaction before fails.
+    preparing.catch(() => undefined);
+    return preparing;
+  }
+
+  async #advance(batch: Batch, prepared?: readonly unknown[]): Promise<void> {
     if (!this.#live.leading) throw illegalState('another process may run the projection');
     if (this.#end === undefined && batch.position >= this.#live.progress.position) await this.#holdLive();
     const end = this.#end;
     const atEnd = end !== undefined && batch.position >= end;
     const position = atEnd ? end : batch.position;
-    const events = batch.events.filter((it) => it.position > this.#position && it.position <= position);
-    const differences = await this.#write(events, position);
+    const from = countUpTo(batch.events, this.#position);
+    const to = countUpTo(batch.events, position);
+    const events = batch.events.slice(from, to);
+    const differences = await this.#write(events, prepared?.slice(from, to), position);
     this.#differences ??= differences;
     this.#eventsDone += events.length;
     this.#position = position;
@@ -145,25 +171,29 @@ export class Rebuild {
   }
 
   /** One transaction: the events, the comparison when both stand at one position, the swap when it is the end. */
-  #write(events: readonly RecordedEvent[], position: bigint): Promise<number | undefined> {
+  #write(
+    events: readonly RecordedEvent[],
+    prepared: readonly unknown[] | undefined,
+    position: bigint,
+  ): Promise<number | undefined> {
     const { database, checkpoints } = this.#parts;
     const { name, version, tables } = this.#projection;
     const livePosition = this.#live.progress.position;
     const compare = this.#verify && this.#end !== undefined && this.#differences === undefined;
+    const seen = countUpTo(events, livePosition);
     return database.write<AnySchema & CheckpointSchema, number | undefined>(async (transaction) => {
       const rebuilt = transaction.withPlugin(this.#plugin);
-      const later = events.filter((event) => event.position > livePosition);
-      for (const event of events.slice(0, events.length - later.length)) {
-        await this.#projection.apply(rebuilt, event);
-      }
+      const apply = (from: number, to?: number) =>
+        applyEvents(this.#projection, rebuilt, events.slice(from, to), prepared?.slice(from, to));
+      await apply(0, seen);
       const due = compare && position >= livePosition;
       const differences = due ? await countDifferences(transaction, tables, database.dialect) : undefined;
-      for (const event of later) await this.#projection.apply(rebuilt, event);
+      await apply(seen);
+      await this.#projection.maintain?.(rebuilt);
       if (position !== this.#end) return differences;
       await checkpoints.refuseBeyond(transaction, name, position);
-      await swapTables(transaction, tables);
-      const checkpoint = { version, position, tables: [...tables] };
-      await checkpoints.put(transaction, name, checkpoint);
+      await swapTables(transaction, allTables(this.#projection));
+      await checkpoints.put(transaction, name, { version, position, tables: allTables(this.#projection) });
       return differences;
     });
   }
@@ -171,7 +201,7 @@ export class Rebuild {
   /** The rebuild has done its work by now: what stays behind is dropped at the next start or rebuild. */
   async #removeRetired(): Promise<void> {
     try {
-      await removeRetired(this.#parts.database, this.#projection.tables);
+      await removeRetired(this.#parts.database, this.#projection);
     } catch (error) {
       const fields = { projection: this.#projection.name, ...describeError(error) };
       this.#parts.logger.warn(fields, 'tables of the projection before its rebuild could not be removed');
@@ -185,5 +215,16 @@ export class Rebuild {
 
   #elapsedSeconds(): number {
     return (performance.now() - this.#startedAtMs) / 1_000;
+  }
+}
+
+const countUpTo = (events: readonly RecordedEvent[], position: bigint): number =>
+  events.filter((event) => event.position <= position).length;
+
+function* transactionsOf({ events, position }: Batch): Generator<Batch> {
+  for (let at = 0; at === 0 || at < events.length; at += MAX_EVENTS_PER_TRANSACTION) {
+    const slice = events.slice(at, at + MAX_EVENTS_PER_TRANSACTION);
+    const last = slice.at(-1);
+    yield { events: slice, position: at + slice.length < events.length && last ? last.position : position };
   }
 }

@@ -1,5 +1,5 @@
 import type { EventStore } from '#event-store';
-import type { AnyProjection, AnySchema, Projection } from './projection.js';
+import { type AnyProjection, type AnySchema, applyEvents, type Projection } from './projection.js';
 import { createTables } from './projection-tables.js';
 import type { ReadDatabase } from './read-database.js';
 import { SqliteReadDatabase } from './sqlite/sqlite-read-database.js';
@@ -19,9 +19,10 @@ export async function replay<Schema, Result>(
   const fold = projection as unknown as AnyProjection;
   const database = SqliteReadDatabase.inMemory();
   try {
+    const prepared = await fold.prepare?.(events);
     await database.write<AnySchema, void>(async (transaction) => {
       await createTables(transaction, fold);
-      for (const event of events) await fold.apply(transaction, event);
+      await applyEvents(fold, transaction, events, prepared);
     });
     return await read(database);
   } finally {

@@ -227,7 +227,6 @@ export class StorageEngine {
     return {
       dialect: 'sqlite',
       open: (sealed, stream) => sealer.open(sealed, stream),
-      seal: (keyId, stream, value) => sealer.seal(keyId, stream, value),
       secret: (name) => keys.secret(name),
     };
   }

@@ -71,12 +71,15 @@ async function change(transaction: Transaction, userId: string, event: BudgetCha
     case 'budget.held.v1': {
       const { hold_id: id, tenant_id, amount_micro_usd, expires_at } = event.data;
       const terms = { amount_micro_usd: 0 - amount_micro_usd, expires_at, status: 'held' as const };
-      return insertHold(transaction, { id, user_id: userId, tenant_id, ...terms });
+      await insertHold(transaction, { id, user_id: userId, tenant_id, ...terms });
+      return;
     }
     case 'budget.hold-settled.v1':
-      return endHold(transaction, { id: event.data.hold_id, status: 'settled' });
+      await endHold(transaction, { id: event.data.hold_id, status: 'settled' });
+      return;
     case 'budget.hold-released.v1':
-      return endHold(transaction, { id: event.data.hold_id, status: event.data.reason });
+      await endHold(transaction, { id: event.data.hold_id, status: event.data.reason });
+      return;
   }
 }
 

@@ -98,9 +98,15 @@ export class TenantUsersController {
   @Get()
   @RequireScope('users:read')
   @ApiOkResponse({ type: UserPage })
-  list(@Query() query: ListUsersQuery, @CurrentAccess() access: PlatformAccess): Promise<UserPage> {
+  async list(
+    @Query() query: ListUsersQuery,
+    @CurrentAccess() access: PlatformAccess,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
     const { limit, cursor, order = '-created_at', ...filter } = query;
-    return this.users.list(access.tenant.id, { limit, cursor, order, filter });
+    const { json } = await this.users.list(access.tenant.id, { limit, cursor, order, filter });
+    reply.type('application/json; charset=utf-8');
+    return json;
   }
 
   /** As it is, or as it was at a time or a revision. */

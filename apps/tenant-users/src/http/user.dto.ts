@@ -115,14 +115,15 @@ export class ListUsersQuery extends PageQuery {
     maxEntries: 10,
     example: { plan: 'pro' },
     description:
-      '`metadata[KEY]=VALUE`: users with this entry at the top of their metadata; a number or boolean counts as its text. Several must all hold.',
+      '`metadata[KEY]=VALUE`: users with this entry at the top of their metadata; a number or boolean counts as its text, and of a user the first 100 entries count. Several must all hold.',
   })
   metadata?: ReadonlyMap<string, string>;
 
   @TextField({
     max: 200,
     example: 'ali',
-    description: 'Users whose label, name, username or email begins so; upper and lower case count as equal.',
+    description:
+      'Users with these words in their label, names, username, email or external_id; the last one may be the beginning of a word. Upper and lower case count as equal.',
   })
   q?: string;
 
@@ -158,8 +159,8 @@ export class UserResource {
   phone_verified!: boolean;
   @nullableText('Alice')
   label!: string | null;
-  @ApiProperty({ example: 'member' })
-  role!: string;
+  @nullableText('member')
+  role!: string | null;
   @ApiProperty({ type: [String] })
   teams!: string[];
   @ApiProperty({ enum: STATUSES })

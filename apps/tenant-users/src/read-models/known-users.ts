@@ -64,11 +64,14 @@ export class KnownUsers extends UserDirectory {
     );
   }
 
+  /** The access read model stops knowing a deleted tenant before the last of its users is gone. */
   private async read(tenantId: string, userId: string): Promise<KnownUser | undefined> {
+    const [[user], [owner]] = await Promise.all([
+      this.findKnown({ userId, tenantId }),
+      this.findTenant({ tenantId }),
+    ]);
     // A deleted tenant is not known any more before the last of its users is gone.
-    if ((await this.findTenant({ tenantId })).length === 0) return undefined;
-    const [user] = await this.findKnown({ userId, tenantId });
-    return user && knownUser(user);
+    return user && owner && knownUser(user);
   }
 
   private async recall(tenantId: string, userId: string): Promise<KnownUser | undefined> {

@@ -1,24 +1,14 @@
 import type { UserStatus } from '../domain/tenant-user.js';
 
 export interface UserRow {
-  id: string;
-  tenant_id: string;
   /** The position of the event that created the user: the order of lists. */
   sequence: number;
-  external_id_index: string | null;
-  email_index: string | null;
-  account_kit_id: string;
-  role: string;
-  /** JSON list. */
-  teams: string;
+  id: string;
+  tenant_id: string;
   status: UserStatus;
+  account_kit_id: string;
   /** 0 or 1. */
   is_default: number;
-  /**
-   * Sealed under the user's own key; never in clear, so that destroying the key is enough. After the whole text come,
-   * each after a space, the parts that events of the first version changed.
-   */
-  personal: string;
   subject_key: string;
   revision: number;
   /** Of the latest event. */
@@ -27,25 +17,23 @@ export interface UserRow {
   updated_at: string;
   /** JSON of an OpeningBudget. */
   opening_budget: string | null;
-}
-
-/** One of the many values of a user that lists are filtered by. */
-export interface UserTag {
-  tenant_id: string;
-  kind: 'team' | 'metadata';
-  /** The team's name; of metadata the blind index of one entry. */
-  value: string;
-  /** The user's, so that the index yields users in the order of lists. */
-  sequence: number;
-  user_id: string;
+  /** JSON of the role and the teams where an older log has them in clear; a text that has them comes first. */
+  standing: string | null;
+  /** What the user is filtered by, 8 bytes each: status, kit, and then what is personal. */
+  tokens: Uint8Array;
+  /** Sealed under the user's own key; of an older log, the first text and its changes, with spaces between. */
+  personal: string;
 }
 
 export interface UserDirectoryTables {
-  users: UserRow;
-  user_tags: UserTag;
-  user_counts: { tenant_id: string; total: number };
-  /** Users that are gone, so that whoever follows the rows learns of it. */
-  departed_users: { tenant_id: string; position: number; sequence: number };
+  /** PostgreSQL has the tokens as a list too, with an index on it. */
+  users: UserRow & { token_list?: string };
+  /** `position` is that of the tenant's latest change of a user. */
+  user_counts: { tenant_id: string; total: number; position: number };
+  /** How many users each kit governs, in all tenants. */
+  kit_users: { account_kit_id: string; total: number };
+  /** The latest changes of users, in order and without a gap, so that whoever follows the rows learns of them. */
+  user_changes: { ordinal: number; tenant_id: string; sequence: number };
 }
 
 /** `sequence` is the position of the event that created a row: the order of lists. */

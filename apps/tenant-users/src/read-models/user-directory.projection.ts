@@ -1,262 +1,218 @@
-import { Inject, Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { type RecordedEvent, streamId } from '#kernel';
-import { Sealer } from '#privacy';
-import { type CreateIndex, type Projection, prepareStatement, type SlotOf } from '#projections';
-import type {
-  PersonalData,
-  TenantUserCreated,
-  TenantUserDeleted,
-  TenantUserEvent,
-  TenantUserUpdated,
-} from '../domain/tenant-user.js';
-import { BlindIndexes, type UserIndexes } from './blind-indexes.js';
-import { openTexts } from './personal-texts.js';
-import type { UserDirectoryTables, UserRow, UserTag } from './tables.js';
-
-/** An event as the log holds it: what is personal is one sealed text. */
-type Sealed<Event extends TenantUserEvent> = Omit<Event['data'], 'personal'> & { personal?: string | null };
-
-/** What events of the first version have in clear. */
-type InClear = Partial<Pick<PersonalData, 'role' | 'teams'>>;
+import type { CreateIndex, Projection, ProjectionDeps } from '#worker/projections';
+import type { OpeningBudget, UserStatus } from '../domain/tenant-user.js';
+import { clearOf, compacted, type Open, openPersonal } from './personal-text.js';
+import type { UserDirectoryTables, UserRow } from './tables.js';
+import { UserChanges } from './user-changes.js';
+import { userStatements } from './user-directory.statements.js';
+import { createTokenTable, createUserTables, mergeTokens, TOKEN_TABLE } from './user-directory.tables.js';
+import { packed, TOKEN_BYTES, UserTokens } from './user-tokens.js';
 
 export const USER_DIRECTORY = 'user-directory';
 
-const NO_INDEXES: UserIndexes = { external_id_index: null, email_index: null, metadata_index: [] };
+/** What all versions of an event tell; `personal` is sealed. */
+interface Told {
+  tenant_id: string;
+  status: UserStatus;
+  account_kit_id: string;
+  subject_key: string;
+  personal?: string;
+  /** In clear in the first version alone. */
+  role?: string;
+  teams?: string[];
+}
+type Created = Told & { is_default: boolean; opening_budget?: OpeningBudget | null };
+type Updated = Told & { changed: string[] };
 
-/** Users by tenant. */
-@Injectable()
+const FILTERED_BY: ReadonlySet<string> = new Set(['external_id', 'email', 'role', 'teams', 'metadata']);
+
+/** As many texts of an older log stand in a row before those are left out that later ones have made void. */
+const MAX_TEXTS = 16;
+
+/** The tokens of status and kit come first. */
+const STANDING_BYTES = 2 * TOKEN_BYTES;
+const NONE = new Uint8Array();
+
+export interface UserDirectoryOptions {
+  dialect: ProjectionDeps['dialect'];
+  open: Open;
+  /** 32 bytes, for the tokens of what users are filtered by. */
+  secret: Uint8Array;
+}
+
+/** Packed tokens of what is personal; null where it can't be read, undefined where they stay as they were. */
+type Prepared = Uint8Array | null | undefined;
+
+/** Users by tenant. It opens what is sealed for the tokens alone; rows keep it as it is. */
 export class UserDirectoryProjection implements Projection<UserDirectoryTables> {
   readonly name = USER_DIRECTORY;
   readonly version = 6;
   readonly categories = ['tenantUser'];
-  readonly tables = ['users', 'user_tags', 'user_counts', 'departed_users'] as const;
-  /** Grows with every change, so that what was read before can be told from what would be read now. */
-  generation = 0;
+  readonly tables = ['users', 'user_counts', 'kit_users', 'user_changes'] as const;
+  readonly indexTables: readonly string[];
+  readonly #dialect: ProjectionDeps['dialect'];
+  readonly #open: Open;
+  readonly #tokens: UserTokens;
+  readonly #statements: ReturnType<typeof userStatements>;
 
-  /** Grows when the tables are replaced: whatever was read of them before is of no use. */
-  replacements = 0;
-
-  constructor(
-    @Inject(Sealer) private readonly sealer: Sealer,
-    private readonly blindIndexes: BlindIndexes,
-  ) {}
+  constructor({ dialect, open, secret }: UserDirectoryOptions) {
+    this.#dialect = dialect;
+    this.#open = open;
+    this.#tokens = new UserTokens(secret);
+    this.#statements = userStatements(dialect);
+    this.indexTables = dialect === 'sqlite' ? [TOKEN_TABLE] : [];
+  }
 
   async createTables(schema: Kysely<UserDirectoryTables>, createIndex: CreateIndex): Promise<void> {
-    await schema.schema
-      .createTable('users')
-      .addColumn('id', 'text', (column) => column.primaryKey())
-      .addColumn('tenant_id', 'text', (column) => column.notNull())
-      .addColumn('sequence', 'bigint', (column) => column.notNull())
-      .addColumn('external_id_index', 'text')
-      .addColumn('email_index', 'text')
-      .addColumn('account_kit_id', 'text', (column) => column.notNull())
-      .addColumn('role', 'text', (column) => column.notNull())
-      .addColumn('teams', 'text', (column) => column.notNull())
-      .addColumn('status', 'text', (column) => column.notNull())
-      .addColumn('is_default', 'integer', (column) => column.notNull())
-      .addColumn('personal', 'text', (column) => column.notNull())
-      .addColumn('subject_key', 'text', (column) => column.notNull())
-      .addColumn('revision', 'bigint', (column) => column.notNull())
-      .addColumn('position', 'bigint', (column) => column.notNull())
-      .addColumn('created_at', 'text', (column) => column.notNull())
-      .addColumn('updated_at', 'text', (column) => column.notNull())
-      .addColumn('opening_budget', 'text')
-      .execute();
-    await createIndex('users', ['tenant_id', 'sequence']);
-    await createIndex('users', ['tenant_id', 'position']);
-    await createIndex('users', ['tenant_id', 'external_id_index', 'sequence']);
-    for (const column of ['email_index', 'status', 'role']) {
-      await createIndex('users', ['tenant_id', column, 'sequence']);
+    await createUserTables(schema, createIndex, this.#dialect);
+    if (this.#dialect === 'sqlite') await createTokenTable(schema);
+  }
+
+  prepare(events: readonly RecordedEvent[]): Promise<Prepared[]> {
+    return Promise.all(events.map((event) => this.#prepared(event)));
+  }
+
+  apply(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent, prepared?: unknown): Promise<void> {
+    return this.applyAll(transaction, [event], [prepared]);
+  }
+
+  async applyAll(
+    transaction: Kysely<UserDirectoryTables>,
+    events: readonly RecordedEvent[],
+    prepared: readonly unknown[],
+  ): Promise<void> {
+    const changes = new UserChanges();
+    for (const [at, event] of events.entries()) {
+      const ready = prepared[at] as Prepared;
+      const tokens = ready === undefined ? await this.#prepared(event) : ready;
+      switch (event.type) {
+        case 'tenant-user.created.v1':
+        case 'tenant-user.created.v2':
+          await this.#created(transaction, event, tokens, changes);
+          break;
+        case 'tenant-user.updated.v1':
+        case 'tenant-user.updated.v2':
+          await this.#updated(transaction, event, tokens, changes);
+          break;
+        case 'tenant-user.deleted.v1':
+          await this.#deleted(transaction, event, changes);
+          break;
+        case 'tenant-user.abandoned.v1':
+          break;
+        default:
+          throw new Error(`${event.type} is not known to ${this.name}`);
+      }
     }
-    // The kit comes first, so that the index also tells whether a kit is in use in any tenant.
-    await createIndex('users', ['account_kit_id', 'tenant_id', 'sequence']);
-    await schema.schema
-      .createTable('user_tags')
-      .addColumn('tenant_id', 'text', (column) => column.notNull())
-      .addColumn('kind', 'text', (column) => column.notNull())
-      .addColumn('value', 'text', (column) => column.notNull())
-      .addColumn('sequence', 'bigint', (column) => column.notNull())
-      .addColumn('user_id', 'text', (column) => column.notNull())
-      .addPrimaryKeyConstraint('user_tags_key', ['tenant_id', 'kind', 'value', 'sequence'])
-      .execute();
-    await createIndex('user_tags', ['user_id', 'kind']);
-    await schema.schema
-      .createTable('user_counts')
-      .addColumn('tenant_id', 'text', (column) => column.primaryKey())
-      .addColumn('total', 'bigint', (column) => column.notNull())
-      .execute();
-    await schema.schema
-      .createTable('departed_users')
-      .addColumn('tenant_id', 'text', (column) => column.notNull())
-      .addColumn('position', 'bigint', (column) => column.notNull())
-      .addColumn('sequence', 'bigint', (column) => column.notNull())
-      .addPrimaryKeyConstraint('departed_users_key', ['tenant_id', 'position'])
-      .execute();
+    await changes.write(transaction, this.#dialect);
   }
 
-  replaced(): void {
-    this.replacements += 1;
+  async maintain(transaction: Kysely<UserDirectoryTables>): Promise<void> {
+    if (this.#dialect === 'sqlite') await mergeTokens(transaction);
   }
 
-  changed(): void {
-    this.generation += 1;
+  /** Where a change of the first version leads depends on the row: it is found out when it is applied. */
+  async #prepared(event: RecordedEvent): Promise<Prepared> {
+    const isCreated = event.type.startsWith('tenant-user.created.');
+    if (!isCreated && !(event.type === 'tenant-user.updated.v2' && isFilteredAnew(event))) return undefined;
+    const { tenant_id, personal = '', ...clear } = event.data as unknown as Told;
+    return this.#tokensOf({ id: streamId(event.stream), tenant_id, personal, standing: standingOf(clear) });
   }
 
-  async apply(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent): Promise<void> {
-    switch (event.type) {
-      case 'tenant-user.created.v1':
-      case 'tenant-user.created.v2':
-        return this.created(transaction, event);
-      case 'tenant-user.updated.v1':
-      case 'tenant-user.updated.v2':
-        return this.updated(transaction, event);
-      case 'tenant-user.deleted.v1':
-        return this.deleted(transaction, event);
-      case 'tenant-user.abandoned.v1':
-        return;
-      default:
-        throw new Error(`${event.type} is not known to ${this.name}`);
-    }
+  async #tokensOf(
+    row: Pick<UserRow, 'id' | 'tenant_id' | 'personal' | 'standing'>,
+  ): Promise<Uint8Array | null> {
+    const text = await openPersonal(this.#open, row);
+    return text && packed(this.#tokens.ofPersonal(row.tenant_id, text));
   }
 
-  private async created(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent): Promise<void> {
-    const data = event.data as unknown as Sealed<TenantUserCreated> & InClear;
-    const personal = data.personal ?? '';
-    const place = { id: streamId(event.stream), tenant_id: data.tenant_id, sequence: Number(event.position) };
-    const { tags, ...found } = await this.foundBy({ ...place, personal }, data);
-    await insertUser(transaction, {
-      ...place,
-      ...found,
-      account_kit_id: data.account_kit_id,
-      status: data.status,
+  async #created(
+    transaction: Kysely<UserDirectoryTables>,
+    event: RecordedEvent,
+    tokens: Prepared,
+    changes: UserChanges,
+  ): Promise<void> {
+    const data = event.data as unknown as Created;
+    const row = {
+      sequence: Number(event.position),
+      id: streamId(event.stream),
+      tenant_id: data.tenant_id,
       is_default: data.is_default ? 1 : 0,
-      personal,
       subject_key: data.subject_key,
-      revision: event.revision,
-      position: Number(event.position),
       created_at: event.at,
-      updated_at: event.at,
       opening_budget: data.opening_budget ? JSON.stringify(data.opening_budget) : null,
-    });
-    await addTags(transaction, place, tags);
-    await addToCount(transaction, { tenantId: data.tenant_id, by: 1 });
-  }
-
-  private async updated(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent): Promise<void> {
-    const data = event.data as unknown as Sealed<TenantUserUpdated> & InClear;
-    const row = await transaction
-      .selectFrom('users')
-      .select(['id', 'tenant_id', 'sequence', 'personal', 'role', 'teams'])
-      .where('id', '=', streamId(event.stream))
-      .executeTakeFirstOrThrow();
-    const isWhole = event.type === 'tenant-user.updated.v2';
-    const texts = isWhole ? [data.personal ?? row.personal] : [row.personal, data.personal ?? ''];
-    const personal = texts.join(' ').trim();
-    const inClear = { role: row.role, teams: JSON.parse(row.teams) as string[], ...data };
-    const { tags, ...found } = await this.foundBy({ ...row, personal }, isWhole ? {} : inClear);
-    const latest = {
-      personal,
-      revision: event.revision,
-      position: Number(event.position),
-      updated_at: event.at,
+      standing: standingOf(data),
+      personal: data.personal ?? '',
+      ...this.#stateOf(event, tokens ?? NONE),
     };
-    const { account_kit_id, status } = data;
-    await transaction
-      .updateTable('users')
-      .set({ ...found, ...latest, account_kit_id, status })
-      .where('id', '=', row.id)
-      .execute();
-    await transaction.deleteFrom('user_tags').where('user_id', '=', row.id).execute();
-    await addTags(transaction, row, tags);
+    await this.#statements.insert(transaction, row);
+    changes.add(row, 1, { before: NONE, after: row.tokens });
+    changes.govern(row.account_kit_id, 1);
   }
 
-  /** What lists find the user by; nothing, once the key is destroyed. Role and teams were in clear once. */
-  private async foundBy(row: Pick<UserRow, 'id' | 'tenant_id' | 'personal'>, inClear: InClear) {
-    const opened = await openTexts(this.sealer, row);
-    const { role = opened?.role ?? '', teams = opened?.teams ?? [] } = inClear;
-    const { metadata_index, ...indexes } = opened ? this.blindIndexes.of(row.tenant_id, opened) : NO_INDEXES;
-    const tags = [
-      { kind: 'team' as const, values: teams },
-      { kind: 'metadata' as const, values: metadata_index },
-    ];
-    return { ...indexes, role, teams: JSON.stringify(teams), tags };
+  async #updated(
+    transaction: Kysely<UserDirectoryTables>,
+    event: RecordedEvent,
+    prepared: Prepared,
+    changes: UserChanges,
+  ): Promise<void> {
+    const before = await this.#find(transaction, event);
+    const { personal = before.personal } = event.data as unknown as Updated;
+    const isFirst = event.type === 'tenant-user.updated.v1';
+    const row = { ...before, ...(isFirst ? await this.#withChanges(before, event) : { personal }) };
+    const ready = isFirst && isFilteredAnew(event) ? await this.#tokensOf(row) : prepared;
+    const own = ready === undefined ? before.tokens.subarray(STANDING_BYTES) : (ready ?? NONE);
+    const after = { ...row, ...this.#stateOf(event, own) };
+    await this.#statements.update(transaction, after);
+    changes.add(after, 0, { before: before.tokens, after: after.tokens });
+    if (before.account_kit_id === after.account_kit_id) return;
+    changes.govern(before.account_kit_id, -1);
+    changes.govern(after.account_kit_id, 1);
   }
 
-  private async deleted(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent): Promise<void> {
-    const data = event.data as unknown as Sealed<TenantUserDeleted>;
-    const id = streamId(event.stream);
-    const { sequence } = await transaction
-      .deleteFrom('users')
-      .where('id', '=', id)
-      .returning('sequence')
-      .executeTakeFirstOrThrow();
-    await transaction
-      .insertInto('departed_users')
-      .values({ tenant_id: data.tenant_id, position: Number(event.position), sequence })
-      .execute();
-    await transaction.deleteFrom('user_tags').where('user_id', '=', id).execute();
-    await addToCount(transaction, { tenantId: data.tenant_id, by: -1 });
+  async #deleted(
+    transaction: Kysely<UserDirectoryTables>,
+    event: RecordedEvent,
+    changes: UserChanges,
+  ): Promise<void> {
+    const row = await this.#find(transaction, event);
+    await this.#statements.remove(transaction, row);
+    const place = { ...row, position: Number(event.position) };
+    changes.add(place, -1, { before: row.tokens, after: NONE });
+    changes.govern(row.account_kit_id, -1);
   }
-}
 
-const insertUser = prepareStatement((database: Kysely<UserDirectoryTables>, slot: SlotOf<UserRow>) =>
-  database.insertInto('users').values({
-    id: slot('id'),
-    tenant_id: slot('tenant_id'),
-    sequence: slot('sequence'),
-    external_id_index: slot('external_id_index'),
-    email_index: slot('email_index'),
-    account_kit_id: slot('account_kit_id'),
-    role: slot('role'),
-    teams: slot('teams'),
-    status: slot('status'),
-    is_default: slot('is_default'),
-    personal: slot('personal'),
-    subject_key: slot('subject_key'),
-    revision: slot('revision'),
-    position: slot('position'),
-    created_at: slot('created_at'),
-    updated_at: slot('updated_at'),
-    opening_budget: slot('opening_budget'),
-  }),
-);
+  async #find(transaction: Kysely<UserDirectoryTables>, event: RecordedEvent) {
+    const [row] = await this.#statements.find(transaction, { id: streamId(event.stream) });
+    if (!row) throw new Error('a change of a user who is not there');
+    return row;
+  }
 
-type Place = Pick<UserRow, 'id' | 'tenant_id' | 'sequence'>;
-interface Tags {
-  kind: UserTag['kind'];
-  values: readonly string[];
-}
+  /** An event of the first version holds what has changed alone. */
+  async #withChanges(before: Pick<UserRow, 'id' | 'personal' | 'standing'>, event: RecordedEvent) {
+    const data = event.data as unknown as Updated;
+    const standing = standingOf({ ...clearOf(before), ...data });
+    if (data.personal === undefined) return { standing };
+    const personal = `${before.personal} ${data.personal}`;
+    const isLong = personal.split(' ').length > MAX_TEXTS;
+    return { standing, personal: isLong ? await compacted(this.#open, { ...before, personal }) : personal };
+  }
 
-const insertTag = prepareStatement((database: Kysely<UserDirectoryTables>, slot: SlotOf<UserTag>) =>
-  database.insertInto('user_tags').values({
-    tenant_id: slot('tenant_id'),
-    kind: slot('kind'),
-    value: slot('value'),
-    sequence: slot('sequence'),
-    user_id: slot('user_id'),
-  }),
-);
-
-async function addTags(
-  transaction: Kysely<UserDirectoryTables>,
-  { id, tenant_id, sequence }: Place,
-  tags: readonly Tags[],
-): Promise<void> {
-  for (const { kind, values } of tags) {
-    for (const value of values)
-      await insertTag(transaction, { tenant_id, kind, value, sequence, user_id: id });
+  /** The columns that every event sets. */
+  #stateOf(event: RecordedEvent, personalTokens: Uint8Array) {
+    const { tenant_id, status, account_kit_id } = event.data as unknown as Told;
+    const standing = packed(this.#tokens.ofStanding(tenant_id, { status, account_kit_id }));
+    const tokens = new Uint8Array(standing.length + personalTokens.length);
+    tokens.set(standing);
+    tokens.set(personalTokens, standing.length);
+    const position = Number(event.position);
+    return { status, account_kit_id, tokens, revision: event.revision, position, updated_at: event.at };
   }
 }
 
-const addToCount = prepareStatement(
-  (database: Kysely<UserDirectoryTables>, slot: SlotOf<{ tenantId: string; by: number }>) =>
-    database
-      .insertInto('user_counts')
-      .values({ tenant_id: slot('tenantId'), total: slot('by') })
-      .onConflict((conflict) =>
-        conflict.column('tenant_id').doUpdateSet((row) => ({
-          total: row('user_counts.total', '+', row.ref('excluded.total')),
-        })),
-      ),
-);
+const isFilteredAnew = ({ data }: RecordedEvent): boolean =>
+  (data as unknown as Updated).changed.some((field) => FILTERED_BY.has(field));
+
+/** Null where the role is sealed with the rest. */
+const standingOf = ({ role, teams }: Pick<Told, 'role' | 'teams'>): string | null =>
+  role === undefined ? null : JSON.stringify({ role, teams });

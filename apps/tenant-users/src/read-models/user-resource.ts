@@ -1,8 +1,13 @@
 import type { PersonalData, Standing } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
+import { clearOf } from './personal-text.js';
+import type { ListedUser } from './user-rows.js';
+import type { PersonalText } from './user-tokens.js';
 
 /** Where a user comes from and stands at one revision. */
-export interface UserFacts extends Standing {
+export interface UserFacts extends Omit<Standing, 'role'> {
+  /** Null where it can't be read any more. */
+  role: string | null;
   id: string;
   tenant_id: string;
   is_default: boolean;
@@ -37,3 +42,10 @@ export const userResource = (facts: UserFacts, personal: PersonalData | null): U
   created_at: facts.created_at,
   updated_at: facts.updated_at,
 });
+
+/** The same of a row; `personal` is null where it can't be read any more. */
+export function rowResource(row: ListedUser, personal: PersonalText | null): UserResource {
+  const { role = null, teams = [] } = personal ?? clearOf(row);
+  const facts = { ...row, is_default: row.is_default === 1, role, teams };
+  return userResource(facts, personal as PersonalData | null);
+}

@@ -1,52 +1,51 @@
-import { Inject, Injectable } from '@nestjs/common';
-import type { Kysely } from 'kysely';
-import { decodeCursor, type ListOrder, type Page, pageOf, READ_DATABASE } from '#platform';
+import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { AppLogger, READ_DATABASE } from '#platform';
 import { Sealer } from '#privacy';
-import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
+import type { ReadDatabase } from '#projections';
 import type { UserResource } from '../http/user.dto.js';
-import { openTexts } from './personal-texts.js';
+import { openPersonal } from './personal-text.js';
 import type { UserDirectoryTables, UserRow } from './tables.js';
-import { USER_DIRECTORY } from './user-directory.projection.js';
-import type { UserFilter } from './user-filter.js';
-import { UserLists } from './user-lists.js';
-import { userResource } from './user-resource.js';
-
-export interface ListUsers {
-  limit: number;
-  cursor?: string | undefined;
-  order: ListOrder;
-  filter: UserFilter;
-}
+import { UserDirectoryProjection } from './user-directory.projection.js';
+import { type ListUsers, UserQueries } from './user-queries.js';
+import { rowResource } from './user-resource.js';
+import { UserRows } from './user-rows.js';
 
 export type UserPlace = Pick<UserRow, 'id' | 'sequence'>;
 
-const findUser = (database: ReadDatabase) =>
-  prepareQuery(
-    database,
-    (db: Kysely<UserDirectoryTables>, slot: SlotOf<{ userId: string; tenantId: string }>) =>
-      db
-        .selectFrom('users')
-        .selectAll()
-        .where('id', '=', slot('userId'))
-        .where('tenant_id', '=', slot('tenantId')),
-  );
-
 /** Reads users; each look-up is keyed by (tenant, id). */
 @Injectable()
-export class Users {
-  private readonly findUser: ReturnType<typeof findUser>;
+export class Users implements OnModuleInit, OnApplicationShutdown {
+  private readonly rows: UserRows;
+  private readonly stopping = new AbortController();
+  private keepingReady: Promise<void> | undefined;
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
-    private readonly lists: UserLists,
+    private readonly queries: UserQueries,
+    private readonly projection: UserDirectoryProjection,
+    private readonly logger: AppLogger,
   ) {
-    this.findUser = findUser(database.of(USER_DIRECTORY));
+    this.rows = new UserRows(database);
+  }
+
+  onModuleInit(): void {
+    const failed = (error: unknown) => this.logger.failure(error, { part: 'lists of users' });
+    // At the start too: there are tables from then on.
+    this.projection.replaced = () => {
+      this.queries.forget();
+      this.keepingReady ??= this.queries.keepReady(this.stopping.signal, failed);
+    };
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.stopping.abort();
+    await this.keepingReady;
   }
 
   async get(tenantId: string, userId: string): Promise<UserResource | undefined> {
-    const [row] = await this.findUser({ userId, tenantId });
-    return row && this.resource(row);
+    const [row] = await this.rows.named(tenantId, userId, []);
+    return row && rowResource(row, await openPersonal((...sealed) => this.sealer.open(...sealed), row));
   }
 
   /** Users of the tenant in the order of their creation, whatever the tenant's state. */
@@ -63,29 +62,15 @@ export class Users {
 
   /** Whether any user of any tenant is governed by this kit. */
   async haveAccountKit(kitId: string): Promise<boolean> {
-    const users = this.reader().selectFrom('users').select('id').where('account_kit_id', '=', kitId);
-    return (await users.limit(1).executeTakeFirst()) !== undefined;
+    const kit = this.reader().selectFrom('kit_users').select('total').where('account_kit_id', '=', kitId);
+    return ((await kit.executeTakeFirst())?.total ?? 0) > 0;
   }
 
-  async list(tenantId: string, { limit, cursor, order, filter }: ListUsers): Promise<Page<UserResource>> {
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, order);
-    const { rows: found, total } = await this.lists.find(tenantId, filter, { limit, after, order });
-    const { rows, next } = pageOf(found, limit, order);
-    const data = await Promise.all(rows.map((row) => this.resource(row, { remember: false })));
-    return { data, next_cursor: next, total };
-  }
-
-  private async resource(row: UserRow, { remember = true } = {}): Promise<UserResource> {
-    // The key may be gone a moment before the row is: the person is nobody from then on.
-    const personal = await openTexts(this.sealer, row, { remember });
-    const inClear = { role: row.role, teams: JSON.parse(row.teams) as string[] };
-    return userResource(
-      { ...row, is_default: row.is_default === 1 },
-      personal && { ...personal, ...inClear },
-    );
+  list(tenantId: string, wanted: ListUsers): Promise<{ json: string }> {
+    return this.queries.list(tenantId, wanted);
   }
 
   private reader() {
-    return this.database.of(USER_DIRECTORY).reader<UserDirectoryTables>();
+    return this.database.reader<UserDirectoryTables>();
   }
 }

@@ -68,7 +68,6 @@ export class ProjectionRuns {
     return {
       dialect: database.dialect,
       open: (sealed, stream) => this.sealer.open(sealed, stream),
-      seal: (keyId, stream, value) => this.sealer.seal(keyId, stream, value),
       secret: (name) => this.keys.secret(name),
     };
   }

@@ -32,7 +32,7 @@ export class SqliteDialect implements Dialect {
   }
 
   createAdapter(): SqliteAdapter {
-    return new UnlockedAdapter();
+    return new SynchronousAdapter(this.#connection);
   }
 
   createDriver(): Driver {
@@ -48,8 +48,22 @@ export class SqliteDialect implements Dialect {
   }
 }
 
-/** Writers queue in SqliteReadDatabase and readers never overlap, so Kysely's lock per query is left out. */
-class UnlockedAdapter extends SqliteAdapter {
+/**
+ * Writers queue in SqliteReadDatabase and readers never overlap, so Kysely's lock per query is left out. It carries
+ * the connection for hot statements, which are run without a promise each.
+ */
+export class SynchronousAdapter extends SqliteAdapter {
+  readonly #connection: () => SqliteConnection;
+
+  constructor(connection: () => SqliteConnection) {
+    super();
+    this.#connection = connection;
+  }
+
+  get connection(): SqliteConnection {
+    return this.#connection();
+  }
+
   override get supportsMultipleConnections(): boolean {
     return true;
   }
@@ -108,6 +122,10 @@ export class SqliteConnection implements DatabaseConnection {
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    return this.run(query);
+  }
+
+  run<Row>(query: Pick<CompiledQuery, 'sql' | 'parameters'>): QueryResult<Row> {
     return translated(() => {
       const { statement, returnsRows } = this.#statement(query.sql);
       const values = query.parameters.map(bindable);

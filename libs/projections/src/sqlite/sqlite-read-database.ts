@@ -37,7 +37,8 @@ export class SqliteReadDatabase implements ReadDatabase {
     return translated(() => {
       const writer = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
       writer.exec(`pragma journal_mode=wal; pragma synchronous=${durable ? 'full' : 'normal'}`);
-      writer.exec(`pragma secure_delete=${durable ? 'on' : 'off'}`);
+      // What is deleted may be a person's, even if it is only a hash.
+      writer.exec('pragma secure_delete=on');
       writer.exec(`pragma cache_size=-${CACHE_KIB}; pragma wal_autocheckpoint=${CHECKPOINT_PAGES}`);
       const reader = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
       reader.exec(`pragma cache_size=-${CACHE_KIB}`);

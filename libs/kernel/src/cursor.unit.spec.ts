@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { decodeCursor, encodeCursor, pageOf } from './pagination.js';
+import { decodeCursor, encodeCursor, pageOf } from './cursor.js';
 
 describe('cursors', () => {
   it('read back what they name', () => {

@@ -1,0 +1,192 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { unavailable } from '#kernel';
+import { type IndexedText, TextIndex } from '#projections';
+import { type Open, openPersonal } from './personal-text.js';
+import type { ListedUser, UserRows } from './user-rows.js';
+import { type PersonalText, unpacked, wordsOf } from './user-tokens.js';
+
+const LIMITS = {
+  /** Of all tenants together; one that takes more is kept alone. */
+  maxBytes: 256 * 1024 * 1024,
+  /** Users that are taken in while the first search waits. */
+  maxWaitedFor: 5_000,
+  /** Some milliseconds of work, between which others have their turn. */
+  rowsAtOnce: 128,
+  changesAtOnce: 1_024,
+};
+const BYTES_A_TENANT = 64 * 1024;
+const BYTES_A_USER = 100;
+const MS_A_USER = 0.05;
+/** Between two turns of what nobody waits for. */
+const LEISURE_MS = 20;
+const LARGE_TENANTS = 100;
+
+interface Tenant {
+  readonly id: string;
+  readonly index: TextIndex;
+  /** It holds every change up to here, perhaps some later ones. */
+  ordinal: number;
+  users: number;
+  isUrgent: boolean;
+  isReady: boolean;
+  /** What is being done with it, one after the other. */
+  turn: Promise<void>;
+}
+
+/**
+ * Finds users by words, which are sealed on the disk: a full-text index for each tenant, in memory, made when it is
+ * first asked for or ahead of that. Nothing is told to it: each question first reads the rows that changed since, so
+ * it is never behind the tables, whoever writes them.
+ */
+export class UserSearch {
+  /** The one that was asked longest ago comes first. */
+  readonly #tenants = new Map<string, Tenant>();
+
+  constructor(
+    private readonly rows: UserRows,
+    private readonly open: Open,
+    private readonly limits = LIMITS,
+  ) {}
+
+  /** Throws `projection_behind` while a large tenant is still being taken in. */
+  async ask<Answer>(tenantId: string, question: (index: TextIndex) => Answer): Promise<Answer> {
+    const { total } = await this.rows.tenant(tenantId);
+    for (;;) {
+      const tenant = this.#tenants.get(tenantId) ?? this.#begin(tenantId);
+      this.#tenants.delete(tenantId);
+      this.#tenants.set(tenantId, tenant);
+      tenant.isUrgent = true;
+      if (!tenant.isReady && total >= this.limits.maxWaitedFor) throw behind(tenant, total);
+      await this.#follow(tenant);
+      // Nothing comes between this and the question, so the index stays open.
+      if (this.#has(tenant)) return question(tenant.index);
+    }
+  }
+
+  /** Takes in what changed, and goes on with the largest tenant that is not there yet, at leisure. */
+  async refresh(): Promise<void> {
+    const tenants = [...this.#tenants.values()];
+    for (const tenant of tenants) if (tenant.isReady) await this.#follow(tenant);
+    if (tenants.some(({ isReady }) => !isReady)) return;
+    const room = this.limits.maxBytes - this.#bytes();
+    const missing = (await this.rows.largestTenants(LARGE_TENANTS)).filter(
+      ({ tenant_id, total }) => total >= this.limits.maxWaitedFor && !this.#tenants.has(tenant_id),
+    );
+    const next = missing.find(({ total }) => total * BYTES_A_USER < room);
+    if (next) this.#begin(next.tenant_id);
+  }
+
+  forget(): void {
+    for (const tenant of this.#tenants.values()) this.#drop(tenant);
+  }
+
+  #begin(id: string): Tenant {
+    const turn = Promise.resolve();
+    const state = { ordinal: 0, users: 0, isUrgent: false, isReady: false, turn };
+    const tenant: Tenant = { id, index: new TextIndex(), ...state };
+    this.#tenants.set(id, tenant);
+    tenant.turn = this.#fill(tenant).catch((error) => {
+      this.#drop(tenant);
+      throw error;
+    });
+    // Whoever waits for it has its rejection too.
+    tenant.turn.catch(() => undefined);
+    return tenant;
+  }
+
+  /** Only a row as it is now is ever taken in, so what changes meanwhile is caught up with afterwards. */
+  async #fill(tenant: Tenant): Promise<void> {
+    tenant.ordinal = await this.rows.lastChange();
+    for (let after = 0, more = true; more; ) {
+      const users = await this.rows.next(tenant.id, after, this.limits.rowsAtOnce);
+      await this.#put(tenant, users);
+      after = users.at(-1)?.sequence ?? after;
+      more = users.length === this.limits.rowsAtOnce;
+      tenant.users += users.length;
+      await (tenant.isUrgent ? nextTurn() : delay(LEISURE_MS, undefined, { ref: false }));
+      if (!this.#has(tenant)) return;
+    }
+    tenant.isReady = true;
+    this.#makeRoom(tenant);
+  }
+
+  #follow(tenant: Tenant): Promise<void> {
+    const following = tenant.turn.then(() => this.#catchUp(tenant));
+    tenant.turn = following.catch(() => undefined);
+    return following;
+  }
+
+  async #catchUp(tenant: Tenant): Promise<void> {
+    for (let more = true; more && this.#has(tenant); ) {
+      const changes = await this.rows.changesAfter(tenant.ordinal, this.limits.changesAtOnce);
+      const [first, last] = [changes[0], changes.at(-1)];
+      if (!first || !last) return;
+      // Older changes are not kept any more: it is made anew.
+      if (first.ordinal !== tenant.ordinal + 1) return this.#drop(tenant);
+      const own = changes.filter(({ tenant_id }) => tenant_id === tenant.id);
+      await this.#takeIn(tenant, [...new Set(own.map(({ sequence }) => sequence))]);
+      tenant.ordinal = last.ordinal;
+      more = changes.length === this.limits.changesAtOnce;
+    }
+  }
+
+  async #takeIn(tenant: Tenant, sequences: readonly number[]): Promise<void> {
+    const { rowsAtOnce } = this.limits;
+    for (let at = 0; at < sequences.length; at += rowsAtOnce) {
+      if (at > 0) await nextTurn();
+      const some = sequences.slice(at, at + rowsAtOnce);
+      const users = await this.rows.at(tenant.id, some);
+      await this.#put(tenant, users);
+      const present = new Set(users.map(({ sequence }) => sequence));
+      if (this.#has(tenant)) tenant.index.remove(some.filter((sequence) => !present.has(sequence)));
+    }
+  }
+
+  async #put(tenant: Tenant, users: readonly ListedUser[]): Promise<void> {
+    const texts = await Promise.all(users.map((user) => this.#textOf(user)));
+    texts.sort((one, other) => one.id - other.id);
+    if (this.#has(tenant)) tenant.index.put(texts);
+  }
+
+  async #textOf(user: ListedUser): Promise<IndexedText> {
+    const personal = await openPersonal(this.open, user);
+    return { id: user.sequence, words: personal ? wordsOfUser(personal) : [], tags: unpacked(user.tokens) };
+  }
+
+  #has(tenant: Tenant): boolean {
+    return this.#tenants.get(tenant.id) === tenant;
+  }
+
+  #drop(tenant: Tenant): void {
+    if (this.#has(tenant)) this.#tenants.delete(tenant.id);
+    tenant.index.close();
+  }
+
+  #makeRoom(newest: Tenant): void {
+    for (const tenant of this.#tenants.values()) {
+      if (this.#bytes() <= this.limits.maxBytes) return;
+      if (tenant !== newest && tenant.isReady) this.#drop(tenant);
+    }
+  }
+
+  #bytes(): number {
+    let bytes = 0;
+    for (const { index } of this.#tenants.values()) bytes += index.bytes + BYTES_A_TENANT;
+    return bytes;
+  }
+}
+
+/** What a user is found by. */
+export function wordsOfUser(personal: PersonalText): string[] {
+  const { label, first_name, middle_name, last_name, username, email, external_id } = personal;
+  const texts = [label, first_name, middle_name, last_name, username, email, external_id];
+  return wordsOf(texts.filter((text) => text != null).join(' '));
+}
+
+function behind({ users }: Tenant, total: number) {
+  const [done, all] = [users, total].map((count) => count.toLocaleString('en'));
+  return unavailable(`search is being prepared: ${done} of ${all} users`, {
+    code: 'projection_behind',
+    retryAfterSeconds: Math.max(1, Math.ceil(((total - users) * MS_A_USER) / 1_000)),
+  });
+}
