@@ -30,8 +30,8 @@ import {
   UserDirectory,
 } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
-import { filesUnder } from '#testing';
 import type { ReadDatabase } from '#projections';
+import { filesUnder } from '#testing';
 import { ConnectionsModule, connectionsConsumer } from './connections.module.js';
 import type { VaultTables } from './read-models/tables.js';
 

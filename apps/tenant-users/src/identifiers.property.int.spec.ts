@@ -13,6 +13,7 @@ import {
   unavailable,
 } from '#kernel';
 import {
+  IdentifierReader,
   IdentifierRegistry,
   type IdentifierRows,
   IdentifierTable,
@@ -42,18 +43,20 @@ type Step = <Work>(work: () => Promise<Work>) => Promise<Work>;
 
 /** A log and identifiers that several processes share; each access to either is a step of the schedule. */
 function world({ exclusive, step, fate }: { exclusive: boolean; step: Step; fate: () => Fate }) {
-  const table = new IdentifierTable(new DatabaseSync(':memory:'));
+  const database = new DatabaseSync(':memory:');
+  const table = new IdentifierTable(database);
+  const reader = new IdentifierReader(database);
   table.complete();
   const later =
     <Given extends unknown[], Answer>(work: (...given: Given) => Answer) =>
     (...given: Given): Promise<Awaited<Answer>> =>
       step(async () => work(...given)) as Promise<Awaited<Answer>>;
   const identifiers: IdentifierRows = {
-    find: async (key) => table.find(key),
+    find: async (key) => reader.find(key),
     claim: later((keys, claim) => table.claim(keys, claim)),
     release: later((keys, claim) => table.release(keys, claim)),
     follow: later((holdings, options) => table.follow(holdings, options)),
-    isComplete: async () => table.isComplete(),
+    isComplete: async () => reader.isComplete(),
     complete: async () => table.complete(),
   };
   const keys = {

@@ -90,7 +90,7 @@ describe('the first start on a log of the first version', () => {
   const forgetIdentifiers = () => {
     const changes = {
       'keys.db': 'delete from identifiers; delete from identifiers_complete',
-      'read.db': "delete from checkpoints where name = 'identifiers'",
+      'read/common.db': "delete from checkpoints where name = 'identifiers'",
     };
     for (const [file, change] of Object.entries(changes)) {
       const database = new DatabaseSync(join(settings.dataDir, file));

@@ -4,6 +4,7 @@ import { AccessProjection } from './read-models/access.projection.js';
 import { DeletionsProjection } from './read-models/deletions.projection.js';
 import { TenantDeletionsProjection } from './read-models/tenant-deletions.projection.js';
 import { UserDirectoryProjection } from './read-models/user-directory.projection.js';
+import { TOKENS_SECRET } from './read-models/user-tokens.js';
 
 /** What this service makes of its log, in whichever thread runs it: nothing here loads Nest. */
 export const { url, projections, relayed }: ProjectionModule = {

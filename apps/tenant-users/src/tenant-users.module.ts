@@ -45,7 +45,6 @@ import { UserDeletionProcess } from './policies/user-deletion.js';
 import * as projectionModule from './projections.js';
 import { Access } from './read-models/access.js';
 import { AccountKits } from './read-models/account-kits.js';
-import { BlindIndexes } from './read-models/blind-indexes.js';
 import { DeletionPreviews } from './read-models/deletion-previews.js';
 import { Deletions } from './read-models/deletions.js';
 import { KnownUsers } from './read-models/known-users.js';
@@ -53,6 +52,7 @@ import { PlatformKeyRegistry } from './read-models/platform-keys.js';
 import { Platforms } from './read-models/platforms.js';
 import { TenantDeletions } from './read-models/tenant-deletions.js';
 import { Tenants } from './read-models/tenants.js';
+import { USER_DIRECTORY } from './read-models/user-directory.projection.js';
 import { UserHistory } from './read-models/user-history.js';
 import { UserQueries } from './read-models/user-queries.js';
 import { TOKENS_SECRET } from './read-models/user-tokens.js';
@@ -101,7 +101,6 @@ const directoryParts = async (sealer: Sealer, keys: SubjectKeyStore) => ({
     UserHolders,
     TenantHolders,
     IdentifierFollower,
-    BlindIndexes,
     Access,
     PlatformKeyRegistry,
     Platforms,
@@ -113,7 +112,10 @@ const directoryParts = async (sealer: Sealer, keys: SubjectKeyStore) => ({
     {
       provide: UserQueries,
       useFactory: async (...[database, sealer, keys]: DirectoryParts) =>
-        new UserQueries({ database, ...(await directoryParts(sealer, keys)) }),
+        new UserQueries({
+          database: database.of(USER_DIRECTORY),
+          ...(await directoryParts(sealer, keys)),
+        }),
       inject: [READ_DATABASE, Sealer, KEY_STORE],
     },
     Deletions,

@@ -1,11 +1,11 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Aggregates, type EventStore } from '#event-store';
 import { type Clock, type Identifier, newId, systemContext } from '#kernel';
 import { CLOCK, EVENT_STORE, ReadModels } from '#platform';
 import { IdentifierRegistry, PersonalDataCodec, Sealer } from '#privacy';
+import { filesUnder } from '#testing';
 import { openService, type ServiceApplication } from '../../../test/service-application.js';
 import { UpdateTenantUserHandler } from './commands/update-tenant-user.js';
 import { userIdentifiers } from './domain/identifiers.js';
@@ -256,8 +256,8 @@ describe('usernames', () => {
     for (const participant of PARTICIPANTS) {
       await service.app.get(UserDeletionProcess).confirm(id, { participant, removed: {} }, context());
     }
-    for (const file of await readdir(service.dataDir)) {
-      const bytes = await readFile(join(service.dataDir, file));
+    for (const file of filesUnder(service.dataDir)) {
+      const bytes = await readFile(file);
       expect([file, digests.filter((digest) => bytes.includes(digest))]).toEqual([file, []]);
     }
     const stored = await service.app.get<EventStore>(EVENT_STORE).read(`tenantUser-${id}`);

@@ -1,6 +1,7 @@
 export { decrypt, encrypt, IV_BYTES } from './aes-gcm.js';
 export { blindIndex } from './blind-index.js';
 export type { Claim, IdentifierRows, KeyCollision, KeyHolding, TakenKey } from './identifier-rows.js';
+export { IdentifierReader, IdentifierTable } from './identifier-table.js';
 export { type Collision, type Holding, IdentifierRegistry } from './identifiers.js';
 export { PersonalDataCodec } from './personal-data-codec.js';
 export {

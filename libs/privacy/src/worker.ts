@@ -4,5 +4,5 @@ export { blindIndex } from './blind-index.js';
 export { KeyFile } from './key-file.js';
 export { KeyReader } from './key-reader.js';
 export { Sealer } from './sealer.js';
-export { SubjectKeyReader } from './subject-key-reader.js';
 export type { IdentifierWrite } from './sqlite-identifiers.js';
+export { SubjectKeyReader } from './subject-key-reader.js';

@@ -11,6 +11,8 @@ export type {
   RebuildStatus,
 } from './projection.js';
 export { ProjectionRunner } from './projection-runner.js';
+export type { ReadDatabase } from './read-database.js';
 export type { RelayedLog } from './relayed-log.js';
 export type { PlainQuery } from './sqlite/plain-query.js';
 export { SqliteReadFolder } from './sqlite/sqlite-read-folder.js';
+export { type IndexedText, TextIndex, type TextQuery } from './sqlite/text-index.js';

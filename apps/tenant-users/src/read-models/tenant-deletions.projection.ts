@@ -43,7 +43,8 @@ export class TenantDeletionsProjection implements Projection<TenantDeletionTable
     const counted = COUNTED[event.type];
     if (counted !== undefined && tenant_id !== undefined) {
       const counts = { created: 0, deleted: 0, completed: 0, [counted]: 1 };
-      return addToCounts(transaction, { tenant_id, ...counts, ...step });
+      await addToCounts(transaction, { tenant_id, ...counts, ...step });
+      return;
     }
     if (event.type !== 'tenant.deleted.v1') return;
     const { platform_id } = event.data as unknown as TenantDeleted['data'];

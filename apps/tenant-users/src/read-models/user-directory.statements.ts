@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { prepareStatement, type ReadDatabase, type SlotOf } from '#projections';
+import { prepareStatement, type ReadDatabase, type SlotOf } from '#worker/projections';
 import type { UserDirectoryTables, UserRow } from './tables.js';
 import { arrayOf, unpacked } from './user-tokens.js';
 

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { type CreateIndex, prepareStatement, type ReadDatabase, type SlotOf } from '#projections';
+import { type CreateIndex, prepareStatement, type ReadDatabase, type SlotOf } from '#worker/projections';
 import type { UserDirectoryTables, UserRow } from './tables.js';
 
 type Dialect = ReadDatabase['dialect'];

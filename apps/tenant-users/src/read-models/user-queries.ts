@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { decodeCursor, type ListOrder, pageOf } from '#kernel';
-import type { ReadDatabase, TextQuery } from '#projections';
+import type { ReadDatabase, TextQuery } from '#worker/projections';
 import { type Open, openPersonal } from './personal-text.js';
 import { type ListedUser, type UserKey, UserRows, type WantedPage } from './user-rows.js';
 import { UserSearch, wordsOfUser } from './user-search.js';

@@ -5,9 +5,7 @@ import type { ListedUser } from './user-rows.js';
 import type { PersonalText } from './user-tokens.js';
 
 /** Where a user comes from and stands at one revision. */
-export interface UserFacts extends Omit<Standing, 'role'> {
-  /** Null where it can't be read any more. */
-  role: string | null;
+export interface UserFacts extends Standing {
   id: string;
   tenant_id: string;
   is_default: boolean;
@@ -30,7 +28,7 @@ export const userResource = (facts: UserFacts, personal: PersonalData | null): U
   phone_number: personal?.phone_number ?? null,
   phone_verified: false,
   label: personal?.label ?? null,
-  role: personal?.role ?? '',
+  role: personal?.role ?? null,
   teams: personal?.teams ?? [],
   status: facts.status,
   account_kit_id: facts.account_kit_id,
@@ -45,7 +43,6 @@ export const userResource = (facts: UserFacts, personal: PersonalData | null): U
 
 /** The same of a row; `personal` is null where it can't be read any more. */
 export function rowResource(row: ListedUser, personal: PersonalText | null): UserResource {
-  const { role = null, teams = [] } = personal ?? clearOf(row);
-  const facts = { ...row, is_default: row.is_default === 1, role, teams };
-  return userResource(facts, personal as PersonalData | null);
+  const known = { ...clearOf(row), ...personal };
+  return userResource({ ...row, is_default: row.is_default === 1 }, known as PersonalData);
 }

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { ListOrder } from '#kernel';
-import type { ReadDatabase } from '#projections';
+import type { ReadDatabase } from '#worker/projections';
 import type { UserDirectoryTables, UserRow } from './tables.js';
 import { arrayOf, packed } from './user-tokens.js';
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { unavailable } from '#kernel';
-import { type IndexedText, TextIndex } from '#projections';
+import { type IndexedText, TextIndex } from '#worker/projections';
 import { type Open, openPersonal } from './personal-text.js';
 import type { ListedUser, UserRows } from './user-rows.js';
 import { type PersonalText, unpacked, wordsOf } from './user-tokens.js';

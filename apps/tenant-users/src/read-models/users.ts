@@ -1,11 +1,11 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { AppLogger, READ_DATABASE } from '#platform';
+import { AppLogger, READ_DATABASE, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import type { UserResource } from '../http/user.dto.js';
 import { openPersonal } from './personal-text.js';
 import type { UserDirectoryTables, UserRow } from './tables.js';
-import { UserDirectoryProjection } from './user-directory.projection.js';
+import { USER_DIRECTORY } from './user-directory.projection.js';
 import { type ListUsers, UserQueries } from './user-queries.js';
 import { rowResource } from './user-resource.js';
 import { UserRows } from './user-rows.js';
@@ -23,19 +23,19 @@ export class Users implements OnModuleInit, OnApplicationShutdown {
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
     private readonly queries: UserQueries,
-    private readonly projection: UserDirectoryProjection,
+    private readonly readModels: ReadModels,
     private readonly logger: AppLogger,
   ) {
-    this.rows = new UserRows(database);
+    this.rows = new UserRows(database.of(USER_DIRECTORY));
   }
 
   onModuleInit(): void {
     const failed = (error: unknown) => this.logger.failure(error, { part: 'lists of users' });
     // At the start too: there are tables from then on.
-    this.projection.replaced = () => {
+    this.readModels.onReplaced(USER_DIRECTORY, () => {
       this.queries.forget();
       this.keepingReady ??= this.queries.keepReady(this.stopping.signal, failed);
-    };
+    });
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -71,6 +71,6 @@ export class Users implements OnModuleInit, OnApplicationShutdown {
   }
 
   private reader() {
-    return this.database.reader<UserDirectoryTables>();
+    return this.database.of(USER_DIRECTORY).reader<UserDirectoryTables>();
   }
 }

@@ -49,6 +49,7 @@ export interface Changes {
 export class ReadModels {
   private readonly modules: ProjectionModule[] = [];
   private readonly followers: LogFollower[] = [];
+  private readonly listeners = new Map<string, readonly (() => void)[]>();
   private readonly counted = new Map<string, Changes>();
   private readonly waiting: ((head: bigint) => Promise<void>)[] = [];
   private readonly stopping = new AbortController();
@@ -77,6 +78,11 @@ export class ReadModels {
     if (policy.caughtUp) this.waiting.push((head) => this.tellCaughtUp(policy, follower, head));
   }
 
+  /** Called when a projection's tables were replaced by others, and at the start. */
+  onReplaced(projection: string, listener: () => void): void {
+    this.listeners.set(projection, [...(this.listeners.get(projection) ?? []), listener]);
+  }
+
   /** Of one projection; it counts on. */
   changesOf(projection: string): Readonly<Changes> {
     const known = this.counted.get(projection) ?? { generation: 0, replacements: 0 };
@@ -103,7 +109,9 @@ export class ReadModels {
   private changed(name: string, replaced: boolean): void {
     const changes = this.changesOf(name) as Changes;
     changes.generation += 1;
-    if (replaced) changes.replacements += 1;
+    if (!replaced) return;
+    changes.replacements += 1;
+    for (const listener of this.listeners.get(name) ?? []) listener();
   }
 
   async stop(): Promise<void> {
