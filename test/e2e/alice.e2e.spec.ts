@@ -54,7 +54,7 @@ describe('Alice from the first request to the receipt', () => {
     });
     expect(created.headers.get('location')).toBe(`/v1/users/${alice.id}`);
     expect(created.headers.get('etag')).toBe('"0"');
-    expect(alice.id[14]).toBe('8');
+    expect(alice.id[14]).toBe('7');
   });
 
   it('given her, when the same external_id comes again, then answers duplicate_record with her id', async () => {

@@ -45,6 +45,7 @@ class Simulation {
   async run(): Promise<void> {
     await this.killStarts(KILLED_FIRST_STARTS);
     await this.start();
+    await this.running().request('POST', '/v1/tenants', { body: { name: this.ledger.openMark } });
     for (this.cycle = 1; this.cycle <= CYCLES; this.cycle++) await this.runCycle();
     this.cycle = CYCLES;
     const { stderr, code } = await this.running().stop();

@@ -87,7 +87,7 @@ export class Ledger {
   position = 0n;
   /** In every personal text, and nowhere else. */
   readonly personalMark: string;
-  /** The role of every user: not personal, so the service keeps it in clear. */
+  /** The name of a tenant: not personal, so the service keeps it in clear. The read model does so with roles, too. */
   readonly openMark: string;
   private texts = 0;
 

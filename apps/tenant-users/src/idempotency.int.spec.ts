@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { SqliteEventStore } from '#event-store';
 import { newId, systemContext, unavailable } from '#kernel';
 import {
   createApp,
@@ -13,6 +14,7 @@ import {
   type Settings,
   startFollowing,
 } from '#platform';
+import { IdentifierRegistry } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { filesUnder } from '#testing';
 import { TenantUsersModule, tenantUsersConsumer } from './index.js';
@@ -171,6 +173,32 @@ describe('requests with an Idempotency-Key', () => {
     expect((await users()).total).toBe(total + 1);
     expect((await users()).data[0]?.id).toBe(again.body.id);
     expect((await post('/v1/users', { label: 'Ada' })).answer.payload).toBe(again.answer.payload);
+  });
+
+  it('given a create that claimed its identifiers and got no further, when repeated, then it is not in its own way', async () => {
+    const body = { external_id: newId(), username: newId() };
+    const registry = app.get(IdentifierRegistry);
+    const claim = jest.spyOn(registry, 'claim');
+    jest.spyOn(SqliteEventStore.prototype, 'append').mockRejectedValueOnce(unavailable('away'));
+    expect((await post('/v1/users', body)).status).toBe(503);
+    const again = await post('/v1/users', body);
+    expect(again.status).toBe(201);
+    expect(claim.mock.calls.map(([, { holder }]) => holder)).toEqual([again.body.id, again.body.id]);
+    jest.restoreAllMocks();
+    const refused = await post('/v1/users', body, { withKey: newId() });
+    expect(refused.body).toMatchObject({ existing_id: again.body.id });
+  });
+
+  it('given a create with identifiers whose answer was lost, when repeated later, then it is answered as it was made', async () => {
+    const body = { external_id: newId(), username: newId() };
+    const made = clock.now().toISOString();
+    await losingTheAnswer(() => post('/v1/users', body));
+    clock.time += 60_000;
+    const again = await post('/v1/users', body);
+    expect(again).toMatchObject({ status: 201, body: { created_at: made, updated_at: made, revision: 0 } });
+    expect((await users(`?external_id=${body.external_id}`)).data.map(({ id }) => id)).toEqual([
+      again.body.id,
+    ]);
   });
 
   it('given a platform whose answer was lost, when repeated, then the key that was made works', async () => {
