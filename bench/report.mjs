@@ -49,16 +49,14 @@ export function align(columns, results) {
   return rows.map(line).join('\n');
 }
 
-/** One row for each scenario from those of all rounds; each is compared to the mean of the echoes of its own round. */
+/** One row for each scenario from those of all rounds; each is compared to the mean of the echoes beside it. */
 export function overRounds(results, echo) {
-  const echoes = Object.groupBy(
-    results.filter(({ scenario }) => scenario === echo),
-    ({ round }) => round,
-  );
-  const compared = results.map((row) => ({
+  const perSecond = ({ requests_per_second }) => requests_per_second;
+  const echoesBeside = (place) =>
+    results.slice(Math.max(0, place - 2), place + 3).filter(({ scenario }) => scenario === echo);
+  const compared = results.map((row, place) => ({
     ...row,
-    ratio_to_echo:
-      row.requests_per_second / mean(echoes[row.round].map(({ requests_per_second }) => requests_per_second)),
+    ratio_to_echo: row.requests_per_second / mean(echoesBeside(place).map(perSecond)),
     cpu_seconds_per_1000: (row.cpu_seconds / row.requests) * 1_000,
     main_thread_seconds_per_1000: (row.cpu_seconds_by_thread.MainThread / row.requests) * 1_000,
   }));

@@ -50,7 +50,7 @@ function fail(reason) {
   process.exitCode = 1;
 }
 
-/** The scenarios take turns, so that each meets the machine's good and bad times; the echo opens and ends each round. */
+/** The scenarios take turns, so that each meets the machine's good and bad times, with the echo before and after each. */
 async function measure(scenarios, options) {
   const servers = { echo: await started(startEcho(folder)) };
   let world;
@@ -62,10 +62,20 @@ async function measure(scenarios, options) {
   const results = [];
   for (let round = 1; round <= options.rounds; round++) {
     process.stderr.write(`round ${round}: `);
-    for (const scenario of [ECHO, ...scenarios, ECHO]) {
-      process.stderr.write(`${scenario.name} … `);
-      const figures = await measureOnce(scenario, servers[scenario.server], { ...options, world });
+    const measured = async (scenario, changed) => {
+      const figures = await measureOnce(scenario, servers[scenario.server], {
+        ...options,
+        ...changed,
+        world,
+      });
       results.push({ round, ...figures });
+    };
+    const echoed = () => measured(ECHO, { seconds: options.seconds / 2, warmUp: options.warmUp / 2 });
+    await echoed();
+    for (const scenario of scenarios) {
+      process.stderr.write(`${scenario.name} … `);
+      await measured(scenario);
+      await echoed();
     }
     process.stderr.write('\n');
   }

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { rounded } from './figures.mjs';
 import { align } from './report.mjs';
 import { deletion } from './scale/deletion.mjs';
 import { fillTenants } from './scale/fill.mjs';
@@ -38,7 +39,8 @@ try {
   await installation.stop();
 }
 const machine = { node: process.version, cores: availableParallelism(), load_before: loadBefore };
-if (json) console.log(JSON.stringify({ ...machine, ...options, figures }));
+const brief = (_, value) => (typeof value === 'number' ? rounded(value) : value);
+if (json) console.log(JSON.stringify({ ...machine, ...options, figures }, brief));
 
 /** At once, since a run of all parts takes long. A few wide rows are shown as columns. */
 function tell(part, rows) {
