@@ -5,8 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { EQUIPMENT, newUser } from './scenarios.mjs';
-import { post, put, start } from './servers.mjs';
+import { percentiles } from './figures.mjs';
+import { clientOf, lanes } from './http.mjs';
+import { newUser } from './people.mjs';
+import { EQUIPMENT } from './scenarios.mjs';
+import { start } from './servers.mjs';
 
 const POLL_MS = 10;
 
@@ -42,27 +45,24 @@ try {
 }
 
 async function measure() {
-  const { url } = service;
-  const key = keyIn(dataDir);
-  const headers = { authorization: `Bearer ${key}` };
+  const client = clientOf({ url: service.url, key: keyIn(dataDir) });
   process.stderr.write(`preparing ${deletions} users … `);
   const users = [];
   await lanes(16, deletions, async (number) => {
-    const { id } = await (await post(`${url}/v1/users`, newUser(number), key)).json();
-    await post(`${url}/v1/users/${id}/keys`, { name: 'bench' }, key);
-    for (const [what, body] of EQUIPMENT) await put(`${url}/v1/users/${id}/${what}`, body, key);
-    await put(`${url}/v1/users/${id}/vault/secret`, { value: 'secret' }, key);
+    const { id } = await client.post('/v1/users', newUser(number));
+    await client.post(`/v1/users/${id}/keys`, { name: 'bench' });
+    for (const [what, body] of EQUIPMENT) await client.put(`/v1/users/${id}/${what}`, body);
+    await client.put(`/v1/users/${id}/vault/secret`, { value: 'secret' });
     users.push(id);
   });
   process.stderr.write('deleting … ');
   const tookMs = [];
   await lanes(atOnce, deletions, async (number) => {
-    const path = `${url}/v1/users/${users[number]}`;
-    const answer = await fetch(path, { method: 'DELETE', headers });
+    const path = `/v1/users/${users[number]}`;
+    await client.delete(path);
     const answeredAt = Date.now();
-    if (answer.status !== 202) throw new Error(`DELETE answered ${answer.status}`);
     for (;;) {
-      const receipt = await (await fetch(`${path}/deletion`, { headers })).json();
+      const receipt = await client.get(`${path}/deletion`);
       if (receipt.status === 'completed') {
         tookMs.push(Math.max(0, Date.parse(receipt.completed_at) - answeredAt));
         return;
@@ -70,11 +70,9 @@ async function measure() {
       await delay(POLL_MS);
     }
   });
-  tookMs.sort((one, other) => one - other);
-  const at = (share) => tookMs[Math.min(tookMs.length - 1, Math.ceil(share * tookMs.length) - 1)];
-  const figures = { deletions, at_once: atOnce, p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1) };
+  client.close();
   process.stderr.write('\n');
-  console.log(JSON.stringify(figures));
+  console.log(JSON.stringify({ deletions, at_once: atOnce, ...percentiles(tookMs) }));
 }
 
 function keyIn(folder) {
@@ -83,13 +81,4 @@ function keyIn(folder) {
   } catch {
     return readFileSync(join(folder, 'platform-key'), 'utf8').trim();
   }
-}
-
-/** Runs the work for each number below `count`, so many at a time. */
-async function lanes(width, count, work) {
-  let next = 0;
-  const lane = async () => {
-    while (next < count) await work(next++);
-  };
-  await Promise.all(Array.from({ length: width }, lane));
 }

@@ -1,6 +1,5 @@
 // npm run bench:event-store: creates over HTTP next to the bare client of EventStoreDB, on the server that
 // EVENT_STORE_URL names, in one run. Bare: append one event and wait until the client's own subscription has seen it.
-import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -8,7 +7,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { EventStoreDBClient, jsonEvent, NO_STREAM, streamNameFilter } from '@eventstore/db-client';
-import { newUser } from './scenarios.mjs';
+import { runLoad } from './load-process.mjs';
+import { newUser } from './people.mjs';
 import { startService } from './servers.mjs';
 
 const { values } = parseArgs({
@@ -43,13 +43,13 @@ try {
     seconds,
     connections,
     bare_client_per_second: [before, after],
-    creates_per_second: creates.requests_per_second,
+    creates_per_second: Math.round(creates.requests_per_second),
     creates_p99_ms: creates.p99_ms,
-    not_2xx: creates.not_2xx,
+    failed: creates.failed,
     ratio: Number(ratio.toFixed(3)),
   };
   console.log(JSON.stringify(result, undefined, 2));
-  process.exit(creates.not_2xx > 0 ? 1 : 0);
+  process.exit(creates.failed > 0 ? 1 : 0);
 } catch (error) {
   console.error(`FAILED: ${error.message}`);
   process.exit(1);
@@ -104,11 +104,10 @@ function fail(reason) {
 /** The service's creates, on the same server under a prefix of their own, with the load in another process. */
 async function createsOverHttp() {
   process.env.TENANTRY_STREAM_PREFIX = `bench_${randomUUID().slice(0, 8)}_`;
-  const service = await startService(folder, []);
-  const child = fork('bench/load.mjs');
-  const { key } = service;
-  child.send({ scenario: 'create', url: service.url, key, users: [], seconds, warmUpSeconds, connections });
-  const [result] = await once(child, 'message');
-  await service.stop();
-  return result;
+  const service = await startService(folder);
+  try {
+    return await runLoad(service, { scenario: 'create', seconds, warmUpSeconds, connections });
+  } finally {
+    await service.stop();
+  }
 }

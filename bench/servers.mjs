@@ -7,71 +7,74 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const START_TIMEOUT_MS = 20_000;
-const STOP_TIMEOUT_MS = 10_000;
+const STOP_TIMEOUT_MS = 15_000;
+const POLL_MS = 10;
 const SERVICE = 'dist/apps/all-in-one/src/main.js';
+const JSON_BODY = { 'content-type': 'application/json' };
+const PROBED = ['--import', './bench/probe.mjs'];
 
 export const startEcho = (folder) =>
   start({
     name: 'echo',
     folder,
-    args: ['bench/echo-server.mjs'],
-    isReady: async (url) => (await post(`${url}/echo`, {})).ok,
+    args: [...PROBED, 'bench/echo-server.mjs'],
+    isReady: async (url) =>
+      (await fetch(`${url}/echo`, { method: 'POST', headers: JSON_BODY, body: '{}' })).ok,
   });
 
 /** The built service as `npm start` runs it, with its data in `folder`. `key` is its platform key. */
-export async function startService(folder, nodeOptions) {
+export async function startService(folder, { nodeOptions = [], timeoutMs } = {}) {
   if (!existsSync(SERVICE)) throw new Error(`${SERVICE} is missing: npm run build`);
   const dataDir = join(folder, 'data');
   const service = await start({
     name: 'service',
     folder,
-    args: [...nodeOptions, SERVICE],
+    args: [...PROBED, ...nodeOptions, SERVICE],
     env: { TENANTRY_DATA_DIR: dataDir },
     isReady: async (url) => (await fetch(`${url}/health/ready`)).ok,
+    timeoutMs,
   });
-  return { ...service, key: readFileSync(join(dataDir, 'platform-key'), 'utf8').trim() };
+  const secret = (name) => readFileSync(join(dataDir, name), 'utf8').trim();
+  return { ...service, key: secret('platform-key'), rootKey: secret('root-key') };
 }
 
-/** Sends JSON; rejects on anything but 2xx unless `key` is absent. */
-export const post = (url, body, key) => send('POST', url, body, key);
-export const put = (url, body, key) => send('PUT', url, body, key);
-
-async function send(method, url, body, key) {
-  const headers = { 'content-type': 'application/json', ...(key && { authorization: `Bearer ${key}` }) };
-  const response = await fetch(url, { method, headers, body: JSON.stringify(body) });
-  if (key && !response.ok)
-    throw new Error(`${method} ${url} answered ${response.status}: ${await response.text()}`);
-  return response;
-}
-
-/** Resolves when it is ready. */
+/**
+ * Resolves when it is ready: `readyMs` after it was started. `eventLoop` asks bench/probe.mjs, where that is preloaded.
+ */
 export async function start({ name, folder, args, env, isReady, timeoutMs = START_TIMEOUT_MS }) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const logFile = join(folder, `${name}.log`);
   const log = openSync(logFile, 'a');
+  const began = performance.now();
   const child = spawn(process.execPath, args, {
     env: { ...process.env, HOST: '127.0.0.1', PORT: String(port), ...env },
-    stdio: ['ignore', log, log],
+    stdio: ['ignore', log, log, 'ipc'],
   });
   closeSync(log);
-  process.once('exit', () => child.kill('SIGKILL'));
-  const exited = once(child, 'exit');
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  const exited = once(child, 'exit').finally(() => process.off('exit', kill));
   const stop = async () => {
     child.kill('SIGTERM');
-    const late = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    const late = setTimeout(kill, STOP_TIMEOUT_MS);
     await exited;
     clearTimeout(late);
   };
-  const deadline = Date.now() + timeoutMs;
+  const eventLoop = async () => {
+    child.send('event loop');
+    const [delays] = await once(child, 'message');
+    return delays;
+  };
+  const deadline = began + timeoutMs;
   while (!(await isReady(url).catch(() => false))) {
-    if (child.exitCode !== null || Date.now() > deadline) {
+    if (child.exitCode !== null || performance.now() > deadline) {
       await stop();
       throw new Error(`the ${name} did not start:\n${readFileSync(logFile, 'utf8').slice(-2_000)}`);
     }
-    await delay(50);
+    await delay(POLL_MS);
   }
-  return { url, stop };
+  return { url, stop, eventLoop, pid: child.pid, readyMs: performance.now() - began };
 }
 
 async function freePort() {

@@ -1,0 +1,106 @@
+// A budget with many spends and a user with many patches, next to users whose history fills one page.
+
+import { percentile } from '../figures.mjs';
+import { lanes, timed } from '../http.mjs';
+import { runLoad } from '../load-process.mjs';
+import { any } from '../people.mjs';
+import { EQUIPMENT } from '../scenarios.mjs';
+import { readFor } from './steady.mjs';
+
+const MADE_AT_ONCE = 16;
+const SHORT = 40;
+const SHORT_LENGTH = 20;
+/** Pages of 100 that are followed to find cursors at some depth. */
+const PAGES = 50;
+
+const KINDS = [
+  {
+    stream: 'a budget with its spends',
+    length: 'spends',
+    scenario: 'spend',
+    command: (client, id) => client.post(`/v1/users/${id}/budget/spend`, { amount_usd: '0.01' }),
+    history: (id) => `/v1/users/${id}/budget/transactions`,
+  },
+  {
+    stream: 'a user with its patches',
+    length: 'patches',
+    scenario: 'patch',
+    command: (client, id) => client.patch(`/v1/users/${id}`, { label: `Seen at ${performance.now()}` }),
+    history: (id) => `/v1/users/${id}/events`,
+  },
+];
+
+export async function longStreams(installation, options) {
+  await installation.restart();
+  for (const kind of KINDS) await lengthen(installation, kind, options[kind.length]);
+  const rows = [];
+  for (const kind of KINDS) {
+    await installation.restart();
+    await installation.settle();
+    rows.push(await compare(installation, kind, options));
+  }
+  return rows;
+}
+
+/** Makes the long stream, unless a run before has, and some short ones. */
+async function lengthen(installation, { length, scenario, command }, amount) {
+  const { client, service, state } = installation;
+  if (state[length]?.amount >= amount) return;
+  process.stderr.write(`${amount} ${length} … `);
+  const [long, ...short] = await usersOf(client, 1 + SHORT);
+  const task = { scenario, users: [{ id: long }], amount, connections: MADE_AT_ONCE };
+  const result = await runLoad(service, task);
+  if (result.failed > 0) throw new Error(`${length} failed: ${JSON.stringify(result.statuses)}`);
+  await lanes(MADE_AT_ONCE, short.length * SHORT_LENGTH, (number) => command(client, short[number % SHORT]));
+  installation.remember({ [length]: { amount, long, short, seconds: result.seconds } });
+  process.stderr.write('\n');
+}
+
+async function usersOf(client, count) {
+  const ids = [];
+  await lanes(MADE_AT_ONCE, count, async () => {
+    const { id } = await client.post('/v1/users', { label: 'Long' });
+    const [what, body] = EQUIPMENT[0];
+    await client.put(`/v1/users/${id}/${what}`, body);
+    ids.push(id);
+  });
+  return ids;
+}
+
+/** The first command that each user gets since the start: half of the short streams before the long one, half after. */
+async function compare({ client, state }, { stream, length, command, history }, { seconds }) {
+  const { amount, long, short } = state[length];
+  const others = [];
+  const first = (id) => timed(() => command(client, id));
+  const half = short.length / 2;
+  for (const id of short.slice(0, half)) others.push(await first(id));
+  const longMs = await first(long);
+  for (const id of short.slice(half)) others.push(await first(id));
+  const pages = await pagesOf(client, history(long));
+  const ofLong = await readFor(seconds, 1, () => client.get(any(pages)));
+  const ofShort = await readFor(seconds, 1, () => client.get(`${history(any(short))}?limit=20`));
+  return {
+    stream,
+    length: amount,
+    made_in_seconds: state[length].seconds,
+    first_command_ms: longMs,
+    first_of_others_ms: percentile(others, 0.5),
+    first_of_others_max_ms: percentile(others, 1),
+    page_p50_ms: ofLong.p50_ms,
+    page_p99_ms: ofLong.p99_ms,
+    page_of_others_p50_ms: ofShort.p50_ms,
+    page_of_others_p99_ms: ofShort.p99_ms,
+  };
+}
+
+/** The first page of a history and those at some depth. */
+async function pagesOf(client, path) {
+  const pages = [`${path}?limit=20`];
+  let next = '';
+  while (pages.length <= PAGES) {
+    ({ next_cursor: next } = await client.get(`${path}?limit=100${next && `&cursor=${next}`}`));
+    if (next === null) break;
+    pages.push(`${path}?limit=20&cursor=${next}`);
+  }
+  return pages;
+}
