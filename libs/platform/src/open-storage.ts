@@ -21,10 +21,14 @@ export async function openStorage(settings: Settings, logger: AppLogger): Promis
   const lock = files.log
     ? { file: `${files.log.file}.lock`, what: 'the event log' }
     : { file: join(settings.dataDir, 'data-dir.lock'), what: 'the data dir' };
-  return Storage.open({ ...files, masterKey, lock }, ({ level, fields, message }) =>
+  const old = { requests: join(settings.dataDir, 'requests.db'), read: oldReadModels(settings) };
+  return Storage.open({ ...files, masterKey, lock, old }, ({ level, fields, message }) =>
     logger[level](fields, message),
   );
 }
+
+/** One file held all read models once. */
+export const oldReadModels = ({ dataDir }: Settings): string => join(dataDir, 'read.db');
 
 function embeddedFiles(settings: Settings): StorageFiles {
   const { eventStoreUrl, databaseUrl, keyStoreUrl, kafka } = settings;

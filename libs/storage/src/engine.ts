@@ -92,7 +92,7 @@ export class StorageEngine {
   #telling: NodeJS.Timeout | undefined;
 
   constructor(
-    { lock, log, keys, bus, read, masterKey }: StorageOptions,
+    { lock, log, keys, bus, read, masterKey, old }: StorageOptions,
     private readonly report: (report: Report) => void,
     private readonly onFailure: (error: unknown) => void,
   ) {
@@ -100,6 +100,7 @@ export class StorageEngine {
     this.#lock = lock && ExclusiveLock.acquire(lock.file, lock.what);
     if (keys) {
       this.#keys = new KeyRounds(keys);
+      if (old && read && bus) this.#keys.takeOver(old, { read, bus });
       this.#keyReader = new KeyReader(keys);
       this.#subjectKeys = new SubjectKeyReader(this.#keyReader, masterKey);
     }

@@ -1,5 +1,8 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { type IdentifierWrite, KeyFile } from '#worker/privacy';
 import type { PlainQuery } from '#worker/projections';
+import { type OldFiles, takeOver } from './old-files.js';
 import type { Request } from './protocol.js';
 
 /** Erasures share a cut of the journal: it costs some milliseconds, however many they are. */
@@ -48,6 +51,12 @@ export class KeyRounds {
       }
     });
     for (const step of done) step();
+  }
+
+  /** Before anything else is done with the files. */
+  takeOver(old: OldFiles, { read, bus }: { read: string; bus: string }): void {
+    mkdirSync(read, { recursive: true, mode: 0o700 });
+    takeOver(old, { keys: this.#file.database, bus, part: (name) => join(read, `${name}.db`) });
   }
 
   /** When the journal is to be cut at the latest; undefined while nothing waits for it. */

@@ -2,6 +2,7 @@ import type { AppendOutcome, AppendRequest, Positions } from '#worker/event-stor
 import type { MessageRow } from '#worker/message-bus';
 import type { IdentifierWrite } from '#worker/privacy';
 import type { PlainQuery, ProjectionStatus, RebuildStatus } from '#worker/projections';
+import type { OldFiles } from './old-files.js';
 
 /** Which files of the data dir the thread owns; those that are left out belong to other engines. */
 export interface StorageFiles {
@@ -17,6 +18,8 @@ export interface StorageOptions extends StorageFiles {
   /** Held for this process alone while the files are open, under this name. */
   lock?: { file: string; what: string } | undefined;
   masterKey: Uint8Array;
+  /** What an earlier state may have left in the data dir. */
+  old?: OldFiles | undefined;
 }
 
 /** The part of `queries` that stands beside the keys; all others are read models. */
