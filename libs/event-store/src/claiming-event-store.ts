@@ -11,9 +11,11 @@ import {
   type AppendOptions,
   type AppendResult,
   type Batch,
+  type ClaimedKeys,
   type EventStore,
   type ExpectedRevision,
   IdentifierTaken,
+  KeyTaken,
   RevisionConflict,
   type SubscribeOptions,
   type Subscription,
@@ -34,6 +36,8 @@ export interface ClaimRegistry {
   /** Frees those that the holder claimed for that revision or an earlier one. */
   release(identifiers: readonly Identifier[], claim: Claim): Promise<void>;
   releaseHolder(holder: string): Promise<void>;
+  /** What a store claims for them that keeps claims beside the log. Throws what `claim` throws. */
+  keysOf(identifiers: readonly Identifier[]): Promise<readonly Uint8Array[]>;
 }
 
 /** What the log says of a holder, read from the log and never from a cache that may be behind it. */
@@ -81,7 +85,8 @@ export class ClaimingEventStore implements EventStore {
     events: readonly NewEvent[],
     { claims = [] }: AppendOptions = {},
   ): Promise<AppendResult> {
-    const append = () => this.#inner.append(stream, expected, events);
+    const append = (claimed?: ClaimedKeys) =>
+      this.#inner.append(stream, expected, events, claimed ? { claimed } : {});
     if (claims.length === 0) return append();
     const claim = { holder: streamId(stream), revision: expected === 'no_stream' ? 0 : expected + 1 };
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
@@ -116,13 +121,19 @@ export class ClaimingEventStore implements EventStore {
   async #attempt(
     claims: readonly Identifier[],
     claim: Claim,
-    append: () => Promise<AppendResult>,
+    append: (claimed?: ClaimedKeys) => Promise<AppendResult>,
   ): Promise<AppendResult | TakenIdentifier> {
-    const taken = await this.#registry.claim(claims, claim);
+    const isOneCommit = this.#inner.takesClaims ?? false;
+    const keys = isOneCommit ? await this.#registry.keysOf(claims) : [];
+    const taken = isOneCommit ? undefined : await this.#registry.claim(claims, claim);
     if (taken) return taken;
     try {
-      return await append();
+      return await (isOneCommit ? append({ keys, ...claim }) : append());
     } catch (error) {
+      if (error instanceof KeyTaken) {
+        const { index, holder, revision } = error;
+        return { identifier: claims[index] as Identifier, holder, revision };
+      }
       // What may still come keeps its claims.
       const isUnsure = isTenantryError(error)
         ? error.kind === 'unavailable'

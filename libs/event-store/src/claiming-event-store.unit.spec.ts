@@ -33,6 +33,10 @@ class Rows implements ClaimRegistry {
     return undefined;
   };
 
+  keysOf: ClaimRegistry['keysOf'] = async () => {
+    throw new Error('the log in memory takes no claims');
+  };
+
   release: ClaimRegistry['release'] = async (identifiers, { holder, revision }) => {
     for (const { value } of identifiers) {
       const row = this.rows.get(value);

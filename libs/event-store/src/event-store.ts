@@ -15,7 +15,16 @@ export interface AppendResult {
   events: RecordedEvent[];
 }
 
+/** Digests of identifiers, and whose they are to be by which revision of the holder's stream. */
+export interface ClaimedKeys {
+  keys: readonly Uint8Array[];
+  holder: string;
+  revision: number;
+}
+
 export interface AppendOptions {
+  /** The same in a form that a store takes which keeps claims beside the log: see `takesClaims`. */
+  claimed?: ClaimedKeys;
   /** What the id of the stream must come to hold by this append: all of it, or nothing is appended. */
   claims?: readonly Identifier[];
 }
@@ -54,6 +63,8 @@ export interface Subscription {
 export interface EventStore {
   /** No other process writes to this log while it is open. */
   readonly exclusive?: boolean;
+  /** `claimed` of an append is claimed in the same commit; throws KeyTaken where another holder has one of the keys. */
+  readonly takesClaims?: boolean;
 
   /**
    * Throws RevisionConflict when the stream is elsewhere, IdentifierTaken when another id holds what is claimed (only
@@ -95,6 +106,18 @@ export class RevisionConflict extends Error {
     readonly actual: ExpectedRevision,
   ) {
     super(`stream ${stream} is at ${actual}, expected ${expected}`);
+  }
+}
+
+/** Nothing was appended: another holder has the key of this index. */
+export class KeyTaken extends Error {
+  override readonly name = 'KeyTaken';
+  constructor(
+    readonly index: number,
+    readonly holder: string,
+    readonly revision: number,
+  ) {
+    super(`an identifier is held by ${holder}`);
   }
 }
 

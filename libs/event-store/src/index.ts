@@ -17,6 +17,7 @@ export {
   type EventStore,
   type ExpectedRevision,
   IdentifierTaken,
+  KeyTaken,
   LOG_NUMBERS,
   RevisionConflict,
   type SubscribeOptions,

@@ -184,7 +184,8 @@ async function openEventStore(settings: Settings, logger: AppLogger, storage?: S
   const { eventStoreUrl: url, streamPrefix } = settings;
   if (!url) {
     const writer = logWriter(embedded(storage), logPositions(settings));
-    return new SqliteEventStore(dataFile(settings, 'log'), writer);
+    const takesClaims = settings.keyStoreUrl === undefined;
+    return new SqliteEventStore(dataFile(settings, 'log'), writer, { takesClaims });
   }
   try {
     return await EventStoreDb.open(url, { logger, streamPrefix });

@@ -75,6 +75,12 @@ export class IdentifierRegistry {
     return { ...other, identifier: identifiers[index] as Identifier };
   }
 
+  /** For a store that claims them itself. Throws `unavailable` until an old log has been filled in. */
+  async keysOf(identifiers: readonly Identifier[]): Promise<readonly Uint8Array[]> {
+    if (!this.#complete) await this.#requireComplete();
+    return this.#digests(identifiers);
+  }
+
   /** Frees those that the holder claimed for that revision or an earlier one. */
   release(identifiers: readonly Identifier[], claim: Claim): Promise<void> {
     return this.#rows.release(this.#digests(identifiers), claim);

@@ -151,17 +151,22 @@ export class StorageEngine {
       this.#round.answers.push([number, answer]);
     };
     const { keys, appends, published, others } = sorted(requests);
-    this.#keys?.commit(keys, settle);
+    const claims = appends.map(([, { claimed }]) => claimed);
+    const taken = this.#keys?.commit(keys, claims, settle) ?? [];
     for (const [, request] of keys) {
       if (request.kind === 'destroy-keys') this.#subjectKeys?.forget(request.ids.map(String));
     }
     const before = this.head;
-    const log = this.#log?.commit(appends.map(([, { request }]) => request));
+    const free = appends.filter((_, index) => !taken[index]);
+    const log = this.#log?.commit(free.map(([, { request }]) => request));
     const events = log?.events ?? [];
     await this.#host?.pass(events);
     await this.#publish(published, before, events);
-    appends.forEach(([number], index) => {
+    free.forEach(([number], index) => {
       settle(number, log?.outcomes[index]);
+    });
+    appends.forEach(([number], index) => {
+      if (taken[index]) settle(number, taken[index]);
     });
     for (const [number, request] of others) await this.#answer(number, () => this.#serve(request));
   }

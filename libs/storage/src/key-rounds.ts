@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ClaimedKeys, TakenOutcome } from '#worker/event-store';
 import { type IdentifierWrite, KeyFile } from '#worker/privacy';
 import type { PlainQuery } from '#worker/projections';
 import { type OldFiles, takeOver } from './old-files.js';
@@ -33,14 +34,23 @@ export class KeyRounds {
     this.#file = new KeyFile(file);
   }
 
-  /** Answers each request by its number, or later by `settle`. */
+  /**
+   * Answers each request by its number, or later by `settle`. Claims all or none of each list; answers what is in the
+   * way of each.
+   */
   commit(
     requests: readonly (readonly [number: number, request: Request<KeyKind>])[],
+    claims: readonly (ClaimedKeys | undefined)[],
     settle: (number: number, answer: unknown) => void,
-  ): void {
-    if (requests.length === 0) return;
+  ): (TakenOutcome | undefined)[] {
+    if (requests.length === 0 && claims.every((claimed) => claimed === undefined)) return [];
     const done: (() => void)[] = [];
+    const taken: (TakenOutcome | undefined)[] = [];
     this.#file.transaction(() => {
+      for (const claimed of claims) {
+        const other = claimed && this.#file.identifiers.claim(claimed.keys, claimed);
+        taken.push(other && { kind: 'taken', ...other });
+      }
       for (const [number, request] of requests) {
         const answer = this.#apply(request);
         if (request.kind !== 'destroy-keys' && request.kind !== 'destroy-secret') {
@@ -51,6 +61,7 @@ export class KeyRounds {
       }
     });
     for (const step of done) step();
+    return taken;
   }
 
   /** Before anything else is done with the files. */

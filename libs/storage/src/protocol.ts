@@ -1,4 +1,4 @@
-import type { AppendOutcome, AppendRequest, Positions } from '#worker/event-store';
+import type { AppendOutcome, AppendRequest, ClaimedKeys, Positions, TakenOutcome } from '#worker/event-store';
 import type { MessageRow } from '#worker/message-bus';
 import type { IdentifierWrite } from '#worker/privacy';
 import type { PlainQuery, ProjectionStatus, RebuildStatus } from '#worker/projections';
@@ -27,7 +27,10 @@ export const KEYS_PART = 'keys';
 
 /** What the thread is asked for, and what it answers. */
 export interface Requests {
-  append: { ask: { request: AppendRequest }; answer: AppendOutcome };
+  append: {
+    ask: { request: AppendRequest; claimed?: ClaimedKeys | undefined };
+    answer: AppendOutcome | TakenOutcome;
+  };
   /** Answered like the rest, but nobody waits for it. */
   'insert-key': { ask: { id: number; wrapped: Uint8Array }; answer: undefined };
   'destroy-keys': { ask: { ids: readonly number[]; at: string }; answer: string[] };

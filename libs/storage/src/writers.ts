@@ -9,7 +9,7 @@ import type { Storage } from './storage.js';
 export const logWriter = (storage: Storage, positions?: Positions): LogWriter => ({
   head: storage.head,
   step: positions?.divisor ?? 1,
-  append: (request, bytes) => storage.ask('append', { request }, bytes),
+  append: (request, { bytes, claimed }) => storage.ask('append', { request, claimed }, bytes),
   ready: () => storage.ready(),
   fail: (cause) => storage.fail(cause),
 });

@@ -10,6 +10,14 @@ export interface AppendRequest {
   rows: EventRow[];
 }
 
+/** Another holder has the key of that index: nothing was stored. */
+export interface TakenOutcome {
+  kind: 'taken';
+  index: number;
+  holder: string;
+  revision: number;
+}
+
 /** `repeated`: the stream already held these ids right after `expected`. Both numbers are of the last event. */
 export type AppendOutcome =
   | { kind: 'stored' | 'repeated'; revision: number; position: number }

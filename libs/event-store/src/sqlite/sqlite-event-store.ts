@@ -1,16 +1,19 @@
 import { type NewEvent, type RecordedEvent, unavailable } from '#kernel';
 import { appendRequest, expectedRevision } from '../event-row.js';
 import {
+  type AppendOptions,
   type AppendResult,
   type Batch,
+  type ClaimedKeys,
   type EventStore,
   type ExpectedRevision,
+  KeyTaken,
   RevisionConflict,
   type SubscribeOptions,
   type Subscription,
 } from '../event-store.js';
 import { LogFeed, storedEvents } from './log-feed.js';
-import type { AppendOutcome, AppendRequest } from './log-file.js';
+import type { AppendOutcome, AppendRequest, TakenOutcome } from './log-file.js';
 import { LogReader } from './log-reader.js';
 
 /** The thread that writes the log's file. */
@@ -20,7 +23,10 @@ export interface LogWriter {
   /** From one position to the next. */
   readonly step: number;
   /** Resolves after the commit, in log order. Rejects with `unavailable` when the log has stopped or too much waits. */
-  append(request: AppendRequest, bytes: number): Promise<AppendOutcome>;
+  append(
+    request: AppendRequest,
+    options: { bytes: number; claimed?: ClaimedKeys | undefined },
+  ): Promise<AppendOutcome | TakenOutcome>;
   /** Rejects with the reason if an append would be refused just now. */
   ready(): Promise<void>;
   /** Stops the log for good. */
@@ -36,13 +42,16 @@ export interface LogWriter {
 export class SqliteEventStore implements EventStore {
   /** The lock on the file sees to it. */
   readonly exclusive = true;
+  readonly takesClaims: boolean;
   readonly #writer: LogWriter;
   readonly #reader: LogReader;
   readonly #feed: LogFeed;
   #closing: Promise<void> | undefined;
   #isOpen = true;
 
-  constructor(file: string, writer: LogWriter) {
+  /** `takesClaims` where the writer keeps the keys of identifiers too. */
+  constructor(file: string, writer: LogWriter, { takesClaims = false } = {}) {
+    this.takesClaims = takesClaims;
     this.#writer = writer;
     this.#reader = new LogReader(file);
     this.#feed = new LogFeed(this.#reader, writer.head, (error) => writer.fail(error));
@@ -52,9 +61,11 @@ export class SqliteEventStore implements EventStore {
     stream: string,
     expected: ExpectedRevision,
     events: readonly NewEvent[],
+    { claimed }: AppendOptions = {},
   ): Promise<AppendResult> {
     const { request, bytes } = appendRequest(stream, expected, events);
-    const outcome = await this.#writer.append(request, bytes);
+    const outcome = await this.#writer.append(request, { bytes, claimed });
+    if (outcome.kind === 'taken') throw new KeyTaken(outcome.index, outcome.holder, outcome.revision);
     const stored = storedEvents(request, outcome, this.#writer.step);
     this.#feed.committed(stored, bytes);
     if (outcome.kind === 'conflict') {
