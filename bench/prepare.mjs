@@ -17,12 +17,12 @@ let equippedBefore = 0;
 /** Users in the default tenant, some of them with a key and EQUIPMENT, cursors into their list, and another tenant. */
 export async function prepareWorld(server, count) {
   const client = clientOf(server);
-  const equipped = Math.min(count, EQUIPPED);
+  const equipped = Math.min(Math.ceil(count / 2), EQUIPPED);
   process.stderr.write(`preparing ${count} users … `);
   const users = await equip(client, equipped);
   const verified = await client.post('/v1/keys/verify', { key: users[0].key });
   if (verified.valid !== true) throw new Error('a key that was just issued does not verify');
-  if (count > equipped) await fill(server, { count: count - equipped });
+  await fill(server, { count: count - equipped });
   await searchWhenReady(client);
   const cursors = await cursorsOf(client);
   const tenant = await client.post('/v1/tenants', { name: 'creates' });
