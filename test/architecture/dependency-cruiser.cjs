@@ -16,6 +16,7 @@ const VENDORS = {
     'libs/event-store/src/sqlite',
     'libs/message-bus/src/embedded',
     'libs/projections/src/sqlite',
+    'libs/storage/src',
     'libs/privacy/src',
   ],
   '@eventstore/db-client': ['libs/event-store/src/eventstoredb'],

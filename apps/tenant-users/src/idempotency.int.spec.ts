@@ -178,7 +178,7 @@ describe('requests with an Idempotency-Key', () => {
   it('given a create that claimed its identifiers and got no further, when repeated, then it is not in its own way', async () => {
     const body = { external_id: newId(), username: newId() };
     const registry = app.get(IdentifierRegistry);
-    const { tenant_id: tenantId } = (await users()).data[0] as { tenant_id: string };
+    const { tenant_id: tenantId } = (await users()).data[0] as unknown as { tenant_id: string };
     let holder = '';
     // As a crash between the commits of claims and log leaves it.
     jest.spyOn(SqliteEventStore.prototype, 'append').mockImplementationOnce(async (stream) => {

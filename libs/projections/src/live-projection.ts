@@ -1,10 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Batch, EventStore, Subscription } from '#event-store';
-import { type Clock, type RecordedEvent, unavailable } from '#kernel';
+import type { Batch, Subscription } from '#event-store';
+import { type RecordedEvent, unavailable } from '#kernel';
 import { type Checkpoint, type CheckpointSchema, Checkpoints } from './checkpoints.js';
 import { describeError, isUnavailable } from './describe-error.js';
 import { Lock } from './lock.js';
-import type { Logger } from './logger.js';
 import { PositionTracker } from './position-tracker.js';
 import {
   type AnyProjection,
@@ -14,26 +13,13 @@ import {
   type ProjectionFailure,
   type ProjectionStatus,
 } from './projection.js';
+import type { ProjectionParts } from './projection-parts.js';
 import { createTables, dropLeftovers, dropTables, maintain } from './projection-tables.js';
-import type { ReadDatabase } from './read-database.js';
-import type { Replicas, Role } from './replicas.js';
+import type { Role } from './replicas.js';
 import { MAX_EVENTS_PER_TRANSACTION, TransactionSize } from './transaction-size.js';
 
 /** How often the position is saved while nothing passes the projection's filter. */
 const IDLE_SAVE_INTERVAL_MS = 1_000;
-
-export interface ProjectionParts {
-  store: Pick<EventStore, 'head' | 'subscribe'>;
-  database: ReadDatabase;
-  replicas: Replicas;
-  clock: Clock;
-  logger: Logger;
-  /**
-   * Called when readers see other rows than before, and before anyone waiting for them: the time to drop caches.
-   * `replaced` where a rebuild's tables took the place of those that readers saw, and at the start.
-   */
-  onChange?: ((projection: string, replaced: boolean) => void) | undefined;
-}
 
 /**
  * Keeps one projection's tables up with the log: a batch and its checkpoint in one transaction. Where another process

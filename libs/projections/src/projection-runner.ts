@@ -1,8 +1,9 @@
 import type { EventStore } from '#event-store';
 import { type Clock, illegalState, notFound } from '#kernel';
-import { LiveProjection, type ProjectionParts } from './live-projection.js';
+import { LiveProjection } from './live-projection.js';
 import type { Logger } from './logger.js';
 import type { AnyProjection, ProjectionStatus, Projections, RebuildStatus } from './projection.js';
+import type { ProjectionParts } from './projection-parts.js';
 import type { ReadDatabase } from './read-database.js';
 import { Rebuild } from './rebuild.js';
 import { type Replicas, singleProcess } from './replicas.js';
