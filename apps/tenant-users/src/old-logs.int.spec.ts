@@ -99,6 +99,13 @@ describe('the first start on a log of the first version', () => {
     }
   };
 
+  const secretNames = () => {
+    const database = new DatabaseSync(join(settings.dataDir, 'keys.db'), { readOnly: true });
+    const names = database.prepare('select name from secrets').all();
+    database.close();
+    return names.map(({ name }) => name);
+  };
+
   beforeAll(async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'tenantry-old-log-'));
     settings = loadSettings({ TENANTRY_DATA_DIR: dataDir, LOG_LEVEL: 'silent' });
@@ -122,6 +129,7 @@ describe('the first start on a log of the first version', () => {
         await new Promise(setImmediate);
       await app.get(UserDeletionProcess).confirm(ids.erased!, { participant, removed: {} }, context());
     }
+    await app.get<SubjectKeyStore>(KEY_STORE).secret('blind-index');
     await app.close();
     forgetIdentifiers();
   });
@@ -132,6 +140,7 @@ describe('the first start on a log of the first version', () => {
 
   it('given that nothing is filled in yet, then what claims something waits, and all else is done', async () => {
     await open();
+    expect(secretNames()).toContain('blind-index');
     const behind = { status: 503, body: expect.objectContaining({ code: 'projection_behind' }) };
     expect(await create({ external_id: 'new' })).toEqual(behind);
     expect(await create({ username: 'new' })).toEqual(behind);
@@ -141,6 +150,7 @@ describe('the first start on a log of the first version', () => {
     const warn = jest.spyOn(app.get(AppLogger), 'warn');
     await startFollowing(app);
     expect(await app.get(IdentifierRegistry).isComplete()).toBe(true);
+    expect(secretNames()).not.toContain('blind-index');
     expect(warn.mock.calls.map(([fields]) => fields)).toEqual([
       { kind: 'user.username', older: ids.straße, younger: ids.carol },
     ]);

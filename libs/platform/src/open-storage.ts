@@ -21,14 +21,15 @@ export async function openStorage(settings: Settings, logger: AppLogger): Promis
   const lock = files.log
     ? { file: `${files.log.file}.lock`, what: 'the event log' }
     : { file: join(settings.dataDir, 'data-dir.lock'), what: 'the data dir' };
-  const old = { requests: join(settings.dataDir, 'requests.db'), read: oldReadModels(settings) };
+  const old = {
+    requests: join(settings.dataDir, 'requests.db'),
+    read: join(settings.dataDir, 'read.db'),
+    folder: dataFile(settings, 'read'),
+  };
   return Storage.open({ ...files, masterKey, lock, old }, ({ level, fields, message }) =>
     logger[level](fields, message),
   );
 }
-
-/** One file held all read models once. */
-export const oldReadModels = ({ dataDir }: Settings): string => join(dataDir, 'read.db');
 
 function embeddedFiles(settings: Settings): StorageFiles {
   const { eventStoreUrl, databaseUrl, keyStoreUrl, kafka } = settings;

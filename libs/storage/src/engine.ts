@@ -100,7 +100,7 @@ export class StorageEngine {
     this.#lock = lock && ExclusiveLock.acquire(lock.file, lock.what);
     if (keys) {
       this.#keys = new KeyRounds(keys);
-      if (old && read && bus) this.#keys.takeOver(old, { read, bus });
+      if (old) this.#keys.takeOver(old, bus);
       this.#keyReader = new KeyReader(keys);
       this.#subjectKeys = new SubjectKeyReader(this.#keyReader, masterKey);
     }

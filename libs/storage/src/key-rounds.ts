@@ -1,5 +1,3 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { ClaimedKeys, TakenOutcome } from '#worker/event-store';
 import { type IdentifierWrite, KeyFile } from '#worker/privacy';
 import type { PlainQuery } from '#worker/projections';
@@ -65,9 +63,8 @@ export class KeyRounds {
   }
 
   /** Before anything else is done with the files. */
-  takeOver(old: OldFiles, { read, bus }: { read: string; bus: string }): void {
-    mkdirSync(read, { recursive: true, mode: 0o700 });
-    takeOver(old, { keys: this.#file.database, bus, part: (name) => join(read, `${name}.db`) });
+  takeOver(old: OldFiles, bus: string | undefined): void {
+    takeOver(old, this.#file.database, bus);
   }
 
   /** When the journal is to be cut at the latest; undefined while nothing waits for it. */

@@ -1,45 +1,43 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 /** Files of a data dir whose state had one file for all read models, and one for the records of repeatable requests. */
 export interface OldFiles {
   requests: string;
   read: string;
-}
-
-interface Targets {
-  keys: DatabaseSync;
-  bus: string;
-  /** The file of a part of the read models. */
-  part(name: string): string;
+  /** The folder of the read models of today. */
+  folder: string;
 }
 
 const RELAY = 'lifecycle-relay';
 
 /**
- * Takes over what the log can't give: request records, where followers and the relay stand, and when keys were used. The
- * records' file goes at once; that of the read models stays until the new ones are there.
+ * Takes over what the log can't give: request records, where followers and the relay stand, and when keys were used. A
+ * file goes once all of it is taken; until then it is taken again, before anything else uses the new ones.
  */
-export function takeOver(old: OldFiles, targets: Targets): void {
+export function takeOver(old: OldFiles, keys: DatabaseSync, bus: string | undefined): void {
   if (existsSync(old.requests)) {
-    copy(old.requests, targets.keys, { isWanted: () => true });
-    for (const suffix of ['', '-wal', '-shm']) rmSync(`${old.requests}${suffix}`, { force: true });
+    copy(old.requests, keys, { isWanted: () => true });
+    remove(old.requests);
   }
-  if (!existsSync(old.read) || existsSync(targets.part('common'))) return;
-  into(targets.part('key-uses'), (file) =>
+  if (!existsSync(old.read)) return;
+  mkdirSync(old.folder, { recursive: true, mode: 0o700 });
+  into(join(old.folder, 'key-uses.db'), (file) =>
     copy(old.read, file, { isWanted: (table) => table === 'key_uses', versions: ['key uses'] }),
   );
-  into(targets.bus, (file) => {
-    file.exec(
-      'create table if not exists relay (name text primary key, position integer not null) strict, without rowid',
-    );
-    file.exec(`attach '${quoted(old.read)}' as old`);
-    file.exec(
-      `insert or ignore into relay select name, position from old.checkpoints where name = '${RELAY}'`,
-    );
-  });
-  // Last, since it tells that all of it is done.
-  into(targets.part('common'), (file) =>
+  if (bus) {
+    into(bus, (file) => {
+      file.exec(
+        'create table if not exists relay (name text primary key, position integer not null) strict, without rowid',
+      );
+      file.exec(`attach '${quoted(old.read)}' as old`);
+      file.exec(
+        `insert or ignore into relay select name, position from old.checkpoints where name = '${RELAY}'`,
+      );
+    });
+  }
+  into(join(old.folder, 'common.db'), (file) =>
     copy(old.read, file, {
       isWanted: (table) => table === 'checkpoints',
       versions: ['checkpoints'],
@@ -47,6 +45,11 @@ export function takeOver(old: OldFiles, targets: Targets): void {
       rows: "tables = '[]'",
     }),
   );
+  remove(old.read);
+}
+
+function remove(file: string): void {
+  for (const suffix of ['-wal', '-shm', '']) rmSync(`${file}${suffix}`, { force: true });
 }
 
 function into(path: string, work: (file: DatabaseSync) => void): void {

@@ -1,8 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { RecordedEvent } from '#kernel';
-import { AppLogger } from '#platform';
-import { IdentifierRegistry, PersonalDataCodec, Sealer } from '#privacy';
+import { AppLogger, KEY_STORE } from '#platform';
+import { IdentifierRegistry, PersonalDataCodec, Sealer, type SubjectKeyStore } from '#privacy';
 import { identifierHoldings } from './identifier-holdings.js';
+
+/** Hashes in the events of old logs were made with them. Nobody reads those any more, and without these nobody can. */
+const SECRETS_OF_OLD_HASHES = ['uniqueness', 'blind-index'];
 
 /** Frees what the log frees. On the first start on an old log it claims what that holds, which nobody else can do yet. */
 @Injectable()
@@ -14,6 +17,7 @@ export class IdentifierFollower {
   constructor(
     private readonly identifiers: IdentifierRegistry,
     private readonly logger: AppLogger,
+    @Inject(KEY_STORE) private readonly keys: SubjectKeyStore,
     sealer: Sealer,
   ) {
     this.codec = new PersonalDataCodec(sealer);
@@ -30,6 +34,8 @@ export class IdentifierFollower {
   }
 
   async caughtUp(): Promise<void> {
-    if (!(await this.identifiers.isComplete())) await this.identifiers.complete();
+    if (await this.identifiers.isComplete()) return;
+    for (const name of SECRETS_OF_OLD_HASHES) await this.keys.destroySecret(name);
+    await this.identifiers.complete();
   }
 }
