@@ -3,11 +3,12 @@ import { lifecycleMessage, RELAYED_CATEGORIES } from './policies/lifecycle-messa
 import { AccessProjection } from './read-models/access.projection.js';
 import { DeletionsProjection } from './read-models/deletions.projection.js';
 import { TenantDeletionsProjection } from './read-models/tenant-deletions.projection.js';
-import { UserDirectoryProjection } from './read-models/user-directory.projection.js';
+import { USER_DIRECTORY, UserDirectoryProjection } from './read-models/user-directory.projection.js';
+import { LIST_USERS, type ListUsers, UserQueries } from './read-models/user-queries.js';
 import { TOKENS_SECRET } from './read-models/user-tokens.js';
 
 /** What this service makes of its log, in whichever thread runs it: nothing here loads Nest. */
-export const { url, projections, relayed }: ProjectionModule = {
+export const { url, projections, relayed, queries }: ProjectionModule = {
   url: import.meta.url,
   projections: async ({ dialect, open, secret }) =>
     [
@@ -16,5 +17,23 @@ export const { url, projections, relayed }: ProjectionModule = {
       new DeletionsProjection(),
       new TenantDeletionsProjection(),
     ] as unknown as AnyProjection[],
+  queries: async ({ database, open, secret, signal, failed }) => {
+    const users = new UserQueries({
+      database: database.of(USER_DIRECTORY),
+      open,
+      secret: await secret(TOKENS_SECRET),
+    });
+    let isKeptReady = false;
+    return {
+      answers: { [LIST_USERS]: (tenantId: string, wanted: ListUsers) => users.list(tenantId, wanted) },
+      replaced: (projection) => {
+        if (projection !== USER_DIRECTORY) return;
+        users.forget();
+        // There are tables from now on.
+        if (!isKeptReady) users.keepReady(signal, failed);
+        isKeptReady = true;
+      },
+    };
+  },
   relayed: { name: 'lifecycle-relay', categories: RELAYED_CATEGORIES, toMessage: lifecycleMessage },
 };

@@ -8,12 +8,10 @@ import {
   EVENT_STORE,
   KEY_STORE,
   PlatformKeys,
-  READ_DATABASE,
   ReadModels,
   UserDirectory,
 } from '#platform';
-import { Sealer, type SubjectKeyStore } from '#privacy';
-import type { ReadDatabase } from '#projections';
+import type { SubjectKeyStore } from '#privacy';
 import { CreateAccountKitHandler } from './commands/create-account-kit.js';
 import { CreatePlatformHandler } from './commands/create-platform.js';
 import { CreateTenantHandler } from './commands/create-tenant.js';
@@ -52,9 +50,7 @@ import { PlatformKeyRegistry } from './read-models/platform-keys.js';
 import { Platforms } from './read-models/platforms.js';
 import { TenantDeletions } from './read-models/tenant-deletions.js';
 import { Tenants } from './read-models/tenants.js';
-import { USER_DIRECTORY } from './read-models/user-directory.projection.js';
 import { UserHistory } from './read-models/user-history.js';
-import { UserQueries } from './read-models/user-queries.js';
 import { TOKENS_SECRET } from './read-models/user-tokens.js';
 import { Users } from './read-models/users.js';
 
@@ -63,14 +59,6 @@ export const tenantUsersConsumer: ConsumerOptions = {
   topics: [TOPICS.cascade],
   transportId: TENANT_USERS,
 };
-
-type DirectoryParts = [database: ReadDatabase, sealer: Sealer, keys: SubjectKeyStore];
-
-/** What the read model of users needs, on whatever thread it runs. */
-const directoryParts = async (sealer: Sealer, keys: SubjectKeyStore) => ({
-  open: (sealed: string, stream: string) => sealer.open(sealed, stream, { remember: false }),
-  secret: await keys.secret(TOKENS_SECRET),
-});
 
 /** Global, since every other service asks it who is calling and which users there are. */
 @Global()
@@ -109,15 +97,6 @@ const directoryParts = async (sealer: Sealer, keys: SubjectKeyStore) => ({
     Users,
     UserHistory,
     KnownUsers,
-    {
-      provide: UserQueries,
-      useFactory: async (...[database, sealer, keys]: DirectoryParts) =>
-        new UserQueries({
-          database: database.of(USER_DIRECTORY),
-          ...(await directoryParts(sealer, keys)),
-        }),
-      inject: [READ_DATABASE, Sealer, KEY_STORE],
-    },
     Deletions,
     DeletionPreviews,
     DeletionReminders,
@@ -138,8 +117,10 @@ export class TenantUsersModule implements OnModuleInit {
     private readonly readModels: ReadModels,
   ) {}
 
-  onModuleInit(): void {
+  async onModuleInit(): Promise<void> {
     const { modules, readModels } = this;
+    // The threads that use it make none.
+    await modules.get<SubjectKeyStore>(KEY_STORE, { strict: false }).secret(TOKENS_SECRET);
     readModels.add(projectionModule);
     const store = modules.get<ClaimingEventStore>(EVENT_STORE, { strict: false });
     store.answerFor(['user.external_id', 'user.username'], modules.get(UserHolders));

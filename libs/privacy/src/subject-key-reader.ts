@@ -7,23 +7,25 @@ const KEYS_IN_MEMORY = 10_000;
 /** Finds keys and secrets in a key store's file, in a thread that makes none. */
 export class SubjectKeyReader {
   readonly #masterKey: MasterKey;
-  readonly #recent = new LRUCache<string, Uint8Array>({ max: KEYS_IN_MEMORY });
+  readonly #recent: LRUCache<string, Uint8Array> | undefined;
 
   constructor(
     private readonly reader: KeyReader,
     masterKey: Uint8Array,
+    { keysInMemory = KEYS_IN_MEMORY } = {},
   ) {
     this.#masterKey = new MasterKey(masterKey);
+    if (keysInMemory > 0) this.#recent = new LRUCache({ max: keysInMemory });
   }
 
   /** The raw 32 bytes; undefined once destroyed, and where no such key is there. */
   async find(keyId: string): Promise<Uint8Array | undefined> {
-    const recent = this.#recent.get(keyId);
+    const recent = this.#recent?.get(keyId);
     if (recent) return recent;
     const row = this.reader.key(Number(keyId));
     if (!row || row.destroyedAt) return undefined;
     const key = this.#masterKey.unwrap(keyLabel(keyId), row.wrapped);
-    this.#recent.set(keyId, key);
+    this.#recent?.set(keyId, key);
     return key;
   }
 
@@ -36,6 +38,6 @@ export class SubjectKeyReader {
 
   /** Nothing of destroyed keys stays in memory. */
   forget(keyIds: readonly string[]): void {
-    for (const keyId of keyIds) this.#recent.delete(keyId);
+    for (const keyId of keyIds) this.#recent?.delete(keyId);
   }
 }

@@ -20,6 +20,7 @@ export type {
   RebuildStatus,
 } from './projection.js';
 export { ProjectionRunner, type ProjectionRunnerOptions } from './projection-runner.js';
+export { LocalQueries, type QueryRunner } from './queries.js';
 export type { ReadDatabase } from './read-database.js';
 export { Relay, type RelayOptions } from './relay.js';
 export type { PublicMessage, RelayedLog } from './relayed-log.js';

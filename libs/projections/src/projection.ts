@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { JsonObject, RecordedEvent } from '#kernel';
+import type { Queries, QueryDeps } from './queries.js';
 import type { ReadDatabase } from './read-database.js';
 import type { RelayedLog } from './relayed-log.js';
 
@@ -60,6 +61,7 @@ export interface ProjectionModule {
   projections(deps: ProjectionDeps): Promise<AnyProjection[]>;
   /** What is published of the app's part of the log. */
   relayed?: RelayedLog | undefined;
+  queries?: ((deps: QueryDeps) => Promise<Queries>) | undefined;
 }
 
 /** A projection whose schema is no longer of interest; every `Projection<...>` is one. */

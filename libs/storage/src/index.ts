@@ -1,4 +1,5 @@
 export { KEYS_PART, type StorageFiles } from './protocol.js';
+export { Reader } from './reader.js';
 export { RemoteProjections } from './remote-projections.js';
 export { Storage, type StorageLog } from './storage.js';
 export { keyWriter, logWriter, messageWriter, queryWriter } from './writers.js';

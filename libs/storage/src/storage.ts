@@ -57,7 +57,7 @@ export class Storage {
 
   /** Opens or makes the files, whose folders must exist. Rejects with what keeps them from being opened. */
   static async open(options: StorageOptions, log: StorageLog = () => undefined): Promise<Storage> {
-    const worker = new Worker(WORKER, { workerData: options });
+    const worker = new Worker(WORKER, { workerData: options, name: 'storage' });
     const head = await new Promise<number>((resolve, reject) => {
       worker.once('error', reject);
       worker.once('message', (report: Report) => {

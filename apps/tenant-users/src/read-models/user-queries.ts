@@ -11,6 +11,9 @@ import { type UserFilter, UserTokens, wordsOf } from './user-tokens.js';
 const MAX_TOTALS = 1_000;
 const REFRESH_INTERVAL_MS = 1_000;
 
+/** The name of the query that lists users. */
+export const LIST_USERS = 'list-users';
+
 export interface ListUsers {
   limit: number;
   cursor?: string | undefined;
@@ -71,7 +74,8 @@ export class UserQueries {
     while (!signal.aborted) {
       await delay(REFRESH_INTERVAL_MS, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) break;
-      await this.#refresh().catch(failed);
+      // The files may be closed under it at the end.
+      await this.#refresh().catch((error) => signal.aborted || failed(error));
     }
     this.forget();
   }

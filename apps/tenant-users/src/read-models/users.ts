@@ -1,12 +1,12 @@
-import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { AppLogger, READ_DATABASE, ReadModels } from '#platform';
+import { Inject, Injectable } from '@nestjs/common';
+import { READ_DATABASE, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import type { UserResource } from '../http/user.dto.js';
 import { openPersonal } from './personal-text.js';
 import type { UserDirectoryTables, UserRow } from './tables.js';
 import { USER_DIRECTORY } from './user-directory.projection.js';
-import { type ListUsers, UserQueries } from './user-queries.js';
+import { LIST_USERS, type ListUsers } from './user-queries.js';
 import { rowResource } from './user-resource.js';
 import { UserRows } from './user-rows.js';
 
@@ -14,33 +14,15 @@ export type UserPlace = Pick<UserRow, 'id' | 'sequence'>;
 
 /** Reads users; each look-up is keyed by (tenant, id). */
 @Injectable()
-export class Users implements OnModuleInit, OnApplicationShutdown {
+export class Users {
   private readonly rows: UserRows;
-  private readonly stopping = new AbortController();
-  private keepingReady: Promise<void> | undefined;
 
   constructor(
     @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
-    private readonly queries: UserQueries,
     private readonly readModels: ReadModels,
-    private readonly logger: AppLogger,
   ) {
     this.rows = new UserRows(database.of(USER_DIRECTORY));
-  }
-
-  onModuleInit(): void {
-    const failed = (error: unknown) => this.logger.failure(error, { part: 'lists of users' });
-    // At the start too: there are tables from then on.
-    this.readModels.onReplaced(USER_DIRECTORY, () => {
-      this.queries.forget();
-      this.keepingReady ??= this.queries.keepReady(this.stopping.signal, failed);
-    });
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    this.stopping.abort();
-    await this.keepingReady;
   }
 
   async get(tenantId: string, userId: string): Promise<UserResource | undefined> {
@@ -67,7 +49,7 @@ export class Users implements OnModuleInit, OnApplicationShutdown {
   }
 
   list(tenantId: string, wanted: ListUsers): Promise<{ json: string }> {
-    return this.queries.list(tenantId, wanted);
+    return this.readModels.ask(LIST_USERS, tenantId, wanted);
   }
 
   private reader() {

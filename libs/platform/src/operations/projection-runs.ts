@@ -2,18 +2,22 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { MessageBus } from '#message-bus';
 import { Sealer, type SubjectKeyStore } from '#privacy';
 import {
+  LocalQueries,
   type LogFollower,
   type LogFollowerOptions,
   type ProjectionDeps,
   type ProjectionModule,
   ProjectionRunner,
   type Projections,
+  type QueryRunner,
   Relay,
   RemoteReadFolder,
 } from '#projections';
-import { RemoteProjections, type Storage } from '#storage';
+import { Reader, RemoteProjections, type Storage } from '#storage';
+import { dataFile } from '../open-storage.js';
 import type { Settings } from '../settings.js';
 import { KEY_STORE, MESSAGE_BUS, SETTINGS, STORAGE } from '../tokens.js';
+import { AppLogger } from './logger.js';
 
 type Parts = Omit<LogFollowerOptions, 'name' | 'categories' | 'handle'>;
 type OnChange = (projection: string, replaced: boolean) => void;
@@ -30,6 +34,7 @@ export class ProjectionRuns {
     @Inject(KEY_STORE) private readonly keys: SubjectKeyStore,
     @Inject(MESSAGE_BUS) private readonly bus: MessageBus,
     private readonly sealer: Sealer,
+    private readonly logger: AppLogger,
   ) {}
 
   /** Resolves when they follow the log. Relays that are to run in this thread are left to the caller. */
@@ -51,6 +56,21 @@ export class ProjectionRuns {
     const projections = new ProjectionRunner({ ...parts, onChange, projections: made.flat() });
     await projections.start();
     return { projections, relays };
+  }
+
+  /** Answers what the modules' queries ask: in a thread that reads, where the tables and keys are files. */
+  async queries(modules: readonly ProjectionModule[], { database }: Parts): Promise<QueryRunner> {
+    const failed = (error: unknown) => this.logger.failure(error, { part: 'queries' });
+    if (!(database instanceof RemoteReadFolder) || this.settings.keyStoreUrl)
+      return LocalQueries.make(modules, {
+        database,
+        open: (sealed, stream) => this.sealer.open(sealed, stream, { remember: false }),
+        secret: (name) => this.keys.secret(name),
+        failed,
+      });
+    const { masterKey } = this.settings;
+    const files = { folder: dataFile(this.settings, 'read'), keys: dataFile(this.settings, 'keys') };
+    return new Reader({ ...files, masterKey, modules: modules.map(({ url }) => url) }, failed);
   }
 
   private isRelayedThere(): boolean {

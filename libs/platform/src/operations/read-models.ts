@@ -2,13 +2,14 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { EventStore } from '#event-store';
-import { type Clock, notFound, type RecordedEvent } from '#kernel';
+import { type Clock, notFound, type RecordedEvent, unavailable } from '#kernel';
 import {
   type FollowerStatus,
   LogFollower,
   type ProjectionModule,
   type ProjectionStatus,
   type Projections,
+  type QueryRunner,
   type ReadDatabase,
   type RebuildStatus,
   type Replicas,
@@ -54,6 +55,7 @@ export class ReadModels {
   private readonly waiting: ((head: bigint) => Promise<void>)[] = [];
   private readonly stopping = new AbortController();
   private projections: Projections | undefined;
+  private queries: QueryRunner | undefined;
   private names: readonly string[] = [];
 
   constructor(
@@ -83,6 +85,12 @@ export class ReadModels {
     this.listeners.set(projection, [...(this.listeners.get(projection) ?? []), listener]);
   }
 
+  /** What the query of that name answers, in the thread that reads. */
+  async ask<Answer>(query: string, ...asked: unknown[]): Promise<Answer> {
+    if (!this.queries) throw unavailable('the read models have not been started');
+    return (await this.queries.ask(query, asked)) as Answer;
+  }
+
   /** Of one projection; it counts on. */
   changesOf(projection: string): Readonly<Changes> {
     const known = this.counted.get(projection) ?? { generation: 0, replacements: 0 };
@@ -92,6 +100,7 @@ export class ReadModels {
 
   /** Resolves when all read models have caught up with the log as it is now, or after the time-out. */
   async start(catchUpTimeoutMs: number): Promise<void> {
+    this.queries = await this.runs.queries(this.modules, this.parts());
     const { projections, relays } = await this.runs.start(this.modules, this.parts(), (name, replaced) =>
       this.changed(name, replaced),
     );
@@ -111,6 +120,7 @@ export class ReadModels {
     changes.generation += 1;
     if (!replaced) return;
     changes.replacements += 1;
+    this.queries?.replaced(name);
     for (const listener of this.listeners.get(name) ?? []) listener();
   }
 
@@ -118,6 +128,7 @@ export class ReadModels {
     this.stopping.abort();
     await Promise.all(this.followers.map((follower) => follower.stop()));
     await this.projections?.stop();
+    await this.queries?.close();
     await this.replicas.close();
   }
 
