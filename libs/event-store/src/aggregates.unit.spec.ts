@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type Decider, type DomainEvent, illegalState, notFound, runRepeatably, systemClock } from '#kernel';
 import { InMemoryEventStore } from '#testing';
-import { Aggregates, type EventCodec } from './aggregates.js';
+import type { EventCodec } from './aggregates/aggregate.js';
+import { Aggregates } from './aggregates.js';
 
 type Counted = DomainEvent<'counter.counted.v1', { by: number }>;
 interface Command {

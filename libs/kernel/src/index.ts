@@ -1,6 +1,6 @@
 export { type Clock, systemClock } from './clock.js';
 export { type CommandContext, systemContext } from './context.js';
-export type { Decider } from './decider.js';
+export type { Decider, Evolver } from './decider.js';
 export {
   type ErrorCode,
   type ErrorDetails,
@@ -34,3 +34,4 @@ export {
   repeatableRequest,
   runRepeatably,
 } from './repeatable-request.js';
+export { type SnapshotFormat, snapshotFormat } from './snapshot.js';

@@ -8,11 +8,13 @@ import {
   type EventStore,
   EventStoreDb,
   ExclusiveLock,
+  type SnapshotParts,
+  type SnapshotStore,
   SqliteEventStore,
 } from '#event-store';
 import { type Clock, isTenantryError, systemClock } from '#kernel';
 import { BusRefusal, EmbeddedBus, KafkaBus, type MessageBus } from '#message-bus';
-import { PersonalDataCodec, Sealer, SqliteKeyStore, type SubjectKeyStore } from '#privacy';
+import { PersonalDataCodec, Sealer, SnapshotSealer, SqliteKeyStore, type SubjectKeyStore } from '#privacy';
 import { PostgresReplicas, SqliteReadDatabase, singleProcess } from '#projections';
 import { AccessGuard } from './access/access.guard.js';
 import { RequestLimits } from './access/request-limits.js';
@@ -23,6 +25,7 @@ import { IdempotentRequests } from './idempotency/idempotent-requests.js';
 import { refusedSetting } from './kafka-settings.js';
 import { Cascade } from './operations/cascade.js';
 import { Consumers } from './operations/consumers.js';
+import { DurableSnapshots } from './operations/durable-snapshots.js';
 import { HealthController } from './operations/health.controller.js';
 import { Holdings } from './operations/holdings.js';
 import { LogAnswers } from './operations/log-answers.js';
@@ -43,6 +46,7 @@ import {
   READ_DATABASE,
   REPLICAS,
   SETTINGS,
+  SNAPSHOTS,
 } from './tokens.js';
 
 /** What every service stands on: the embedded engines, or those that the settings name. */
@@ -179,9 +183,24 @@ function services(): Provider[] {
     { provide: Sealer, useFactory: (keys: SubjectKeyStore) => new Sealer(keys), inject: [KEY_STORE] },
     {
       provide: Aggregates,
-      useFactory: (store: EventStore, sealer: Sealer, clock: Clock) =>
-        new Aggregates(store, new PersonalDataCodec(sealer), clock),
-      inject: [EVENT_STORE, Sealer, CLOCK],
+      useFactory: (store: EventStore, sealer: Sealer, clock: Clock, snapshots: SnapshotParts) =>
+        new Aggregates(store, new PersonalDataCodec(sealer), clock, { snapshots }),
+      inject: [EVENT_STORE, Sealer, CLOCK, SNAPSHOTS],
+    },
+    DurableSnapshots,
+    {
+      provide: SnapshotSealer,
+      useFactory: (sealer: Sealer, keys: SubjectKeyStore) => new SnapshotSealer(sealer, keys),
+      inject: [Sealer, KEY_STORE],
+    },
+    {
+      provide: SNAPSHOTS,
+      useFactory: (store: SnapshotStore, codec: SnapshotSealer, logger: AppLogger): SnapshotParts => ({
+        store,
+        codec,
+        onFailure: (err, stream) => logger.warn({ stream, err }, 'a snapshot could not be made or used'),
+      }),
+      inject: [DurableSnapshots, SnapshotSealer, AppLogger],
     },
   ];
 }

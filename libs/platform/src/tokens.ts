@@ -8,4 +8,6 @@ export const READ_DATABASE = Symbol('ReadDatabase');
 /** The processes that share the read database. */
 export const REPLICAS = Symbol('Replicas');
 export const MESSAGE_BUS = Symbol('MessageBus');
+/** SnapshotParts. */
+export const SNAPSHOTS = Symbol('snapshots');
 export const KEY_STORE = Symbol('SubjectKeyStore');

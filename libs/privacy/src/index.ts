@@ -7,5 +7,6 @@ export {
   type PostgresKeyStoreOptions,
 } from './postgres/postgres-key-store.js';
 export { Sealer } from './sealer.js';
+export { SnapshotSealer } from './snapshot-sealer.js';
 export { SqliteKeyStore, type SqliteKeyStoreOptions } from './sqlite-key-store.js';
 export type { SubjectKeyStore } from './subject-keys.js';

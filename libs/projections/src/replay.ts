@@ -1,4 +1,5 @@
-import type { EventStore } from '#event-store';
+import { type EventStore, pages } from '#event-store';
+import type { RecordedEvent } from '#kernel';
 import type { AnyProjection, AnySchema, Projection } from './projection.js';
 import { createTables } from './projection-tables.js';
 import type { ReadDatabase } from './read-database.js';
@@ -14,17 +15,47 @@ export async function replay<Schema, Result>(
   streams: readonly string[],
   read: (database: ReadDatabase) => Promise<Result>,
 ): Promise<Result> {
-  const stored = await Promise.all(streams.map((stream) => store.read(stream)));
-  const events = stored.flat().sort((one, other) => Number(one.position - other.position));
   const fold = projection as unknown as AnyProjection;
   const database = SqliteReadDatabase.inMemory();
   try {
     await database.write<AnySchema, void>(async (transaction) => {
       await createTables(transaction, fold);
-      for (const event of events) await fold.apply(transaction, event);
+      for await (const event of inLogOrder(store, streams)) await fold.apply(transaction, event);
     });
     return await read(database);
   } finally {
     await database.close();
   }
+}
+
+interface Source {
+  rest: AsyncGenerator<RecordedEvent, undefined>;
+  /** The next event; undefined at the end. */
+  head: RecordedEvent | undefined;
+}
+
+/** The events of several streams in the order of their positions; a page of each is held. */
+async function* inLogOrder(store: EventStore, streams: readonly string[]): AsyncGenerator<RecordedEvent> {
+  const sources = await Promise.all(
+    streams.map(async (stream): Promise<Source> => {
+      const rest = eventsOf(store, stream);
+      return { rest, head: (await rest.next()).value };
+    }),
+  );
+  for (let first = earliest(sources); first?.head; first = earliest(sources)) {
+    yield first.head;
+    first.head = (await first.rest.next()).value;
+  }
+}
+
+async function* eventsOf(store: EventStore, stream: string): AsyncGenerator<RecordedEvent, undefined> {
+  for await (const page of pages(store, stream)) yield* page;
+}
+
+function earliest(sources: readonly Source[]): Source | undefined {
+  let first: Source | undefined;
+  for (const source of sources) {
+    if (source.head && (!first?.head || source.head.position < first.head.position)) first = source;
+  }
+  return first;
 }

@@ -10,6 +10,7 @@ export { type EventStoreServer, findEventStoreServer } from './event-store-serve
 export { type AppendFault, EventStoreStandIn } from './event-store-stand-in/event-store-stand-in.js';
 export { given } from './given.js';
 export { InMemoryEventStore } from './in-memory-event-store.js';
+export { InMemorySnapshotStore } from './in-memory-snapshot-store.js';
 export { InterruptibleReadDatabase, type Interruption } from './interruptible-read-database.js';
 export { kafkaTestOptions } from './kafka-test-options.js';
 export { type LongHistory, ON_SQLITE_LOG, writeLongHistory } from './long-history.js';
@@ -51,3 +52,4 @@ export {
 } from './service-process.js';
 export { SeverableNetwork } from './severable-network.js';
 export { describeSubjectKeyStore, type SubjectKeyStoreHarness } from './subject-key-store-contract.js';
+export { lastRevision, readAll } from './whole-stream.js';

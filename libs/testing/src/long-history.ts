@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { SqliteEventStore } from '#event-store';
 import { type NewEvent, streamName, uniqueId } from '#kernel';
 import { type Service, startService } from './service-process.js';
+import { lastRevision } from './whole-stream.js';
 
 export interface LongHistory {
   events: number;
@@ -62,7 +63,7 @@ async function extend(
   count: number,
   make: () => NewEvent,
 ): Promise<void> {
-  let revision = (await store.read(stream)).length - 1;
+  let revision = await lastRevision(store, stream);
   const size = Math.max(1, Math.floor(MAX_APPEND_BYTES / JSON.stringify(make()).length));
   for (let left = count; left > 0; left -= size) {
     const events = Array.from({ length: Math.min(size, left) }, make);

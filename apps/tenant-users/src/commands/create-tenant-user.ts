@@ -78,7 +78,7 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
   }
 
   private async isDeleted(tenantId: string): Promise<boolean> {
-    return (await this.aggregates.load(tenant, tenantId)).state.lifecycle === 'deleted';
+    return (await this.aggregates.peek(tenant, tenantId)).state.lifecycle === 'deleted';
   }
 
   private create(user: NewUser, context: CommandContext): Promise<CreatedUser> {
@@ -110,7 +110,7 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
         return { id, position, created: true };
       } catch (error) {
         if (user.returnExisting && isExternalIdTaken(error)) {
-          const { position } = await this.aggregates.load(tenantUser, id);
+          const { position } = await this.aggregates.peek(tenantUser, id);
           return { id, position, created: false };
         }
         // The stream belongs to a deleted user: the external_id is free again, in the next generation.
@@ -128,7 +128,7 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
   ): Promise<UsernameClaim | null> {
     if (username === null) return null;
     const isNew =
-      externalId === null || (await this.aggregates.load(tenantUser, id)).state.lifecycle === 'absent';
+      externalId === null || (await this.aggregates.peek(tenantUser, id)).state.lifecycle === 'absent';
     const claimant = { platform_id: platformId, tenant_id: tenantId, user_id: id };
     return isNew ? this.usernames.claim(claimant, username, context) : null;
   }

@@ -1,4 +1,4 @@
-import { type Decider, illegalState, notFound, TenantryError } from '#kernel';
+import { type Decider, illegalState, notFound, snapshotFormat, TenantryError } from '#kernel';
 import { differing } from './differing.js';
 import {
   type CreateUser,
@@ -32,6 +32,10 @@ const EMPTY_PERSONAL: PersonalData = {
 export const tenantUser: Decider<TenantUserState, TenantUserCommand, TenantUserEvent> = {
   category: 'tenantUser',
   initialState: { lifecycle: 'absent' },
+  snapshot: snapshotFormat({
+    version: 1,
+    subjectKey: (state) => (state.lifecycle === 'alive' ? state.subject_key : null),
+  }),
 
   decide(command, state) {
     switch (command.kind) {

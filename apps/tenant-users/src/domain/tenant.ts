@@ -4,6 +4,7 @@ import {
   illegalState,
   type JsonObject,
   notFound,
+  snapshotFormat,
   TenantryError,
 } from '#kernel';
 import { differing } from './differing.js';
@@ -52,6 +53,7 @@ export type TenantCommand =
 export const tenant: Decider<TenantState, TenantCommand, TenantEvent> = {
   category: 'tenant',
   initialState: { lifecycle: 'absent' },
+  snapshot: snapshotFormat({ version: 1 }),
 
   decide(command, state) {
     if (command.kind === 'create') {

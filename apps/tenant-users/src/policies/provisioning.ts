@@ -77,7 +77,7 @@ export class Provisioning {
     context: CommandContext,
   ): Promise<bigint> {
     const { platform_id: platformId, default_user_id: userId } = created;
-    const known = await this.aggregates.load(tenantUser, userId);
+    const known = await this.aggregates.peek(tenantUser, userId);
     if (known.state.lifecycle !== 'absent') return known.position;
     const { state } = await this.aggregates.load(platform, platformId);
     if (state.lifecycle !== 'alive') throw new Error('a tenant was created without its platform');
@@ -103,7 +103,7 @@ export class Provisioning {
     } catch (error) {
       // Someone else made it, or the tenant is being deleted.
       if (!isTenantryError(error) || !['duplicate_record', 'not_found'].includes(error.code)) throw error;
-      return (await this.aggregates.load(tenantUser, userId)).position;
+      return (await this.aggregates.peek(tenantUser, userId)).position;
     }
   }
 }

@@ -7,11 +7,13 @@ import {
   type EventStore,
   type ExpectedRevision,
   LOG_NUMBERS,
+  type ReadOptions,
   RevisionConflict,
   type SubscribeOptions,
   type Subscription,
 } from '../event-store.js';
 import { LogSubscription, type Scan, type ScanResult } from '../log-subscription.js';
+import { pageRange } from '../pages.js';
 import { RecentEvents } from '../recent-events.js';
 import { ExclusiveLock } from './exclusive-lock.js';
 import { LogReader } from './log-reader.js';
@@ -71,7 +73,8 @@ export class SqliteEventStore implements EventStore {
       throw new RevisionConflict(stream, expected, expectedRevision(outcome.actual));
     }
     const { kind, revision, position } = outcome;
-    const firstWrite = () => this.reader.readStream(stream, request.expected + 1, events.length);
+    const place = { from: request.expected + 1, limit: events.length, backwards: false };
+    const firstWrite = () => this.reader.readStream(stream, place);
     return {
       revision,
       position: BigInt(position),
@@ -79,9 +82,9 @@ export class SqliteEventStore implements EventStore {
     };
   }
 
-  async read(stream: string, from = 0): Promise<RecordedEvent[]> {
+  async read(stream: string, options: ReadOptions = {}): Promise<RecordedEvent[]> {
     if (!this.isOpen) throw unavailable('the event log is closed');
-    return this.reader.readStream(stream, from);
+    return this.reader.readStream(stream, pageRange(options));
   }
 
   /** Throws an Error when `after` lies beyond the end: this log is then older than what was made from it. */
