@@ -31,6 +31,15 @@ export {
 } from './read-database-engines.js';
 export { type LogEntry, RecordingLogger } from './recording-logger.js';
 export {
+  type Count,
+  CountingEventStore,
+  plainCodec,
+  SampleSnapshots,
+  type Tally,
+  tally,
+  testContext,
+} from './sample-aggregate.js';
+export {
   appendSample,
   foldSample,
   readSample,

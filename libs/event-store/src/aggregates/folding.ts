@@ -94,6 +94,7 @@ export class Folding {
   }
 
   private async open<Event extends DomainEvent>(stored: RecordedEvent): Promise<Event> {
-    return (await this.codec.decode(stored)) as unknown as Event;
+    const { type, data } = await this.codec.decode(stored);
+    return { type, data } as Event;
   }
 }

@@ -61,7 +61,7 @@ export class Repeats {
     const until = lastRevisionOf({ revision });
     const recent = causes.revisionsOf(request.id).filter((own) => own > after && own <= until);
     const { before } = causes;
-    if (recent.length > 0 || !before || before.last <= after) return recent;
+    if (recent.length > 0 || !before || before.last <= after || isOlder(before.at, request)) return recent;
     // What this process knew before the request first came to it is none of its events.
     if (!request.resumed && before.seenAtMs < request.startedAt) return [];
     return this.olderRevisions(request, stream, { from: before.last, to: after + 1 });
@@ -73,15 +73,18 @@ export class Repeats {
     stream: string,
     range: { from: number; to: number },
   ): Promise<number[]> {
-    const begin = request.startedAt - CLOCK_DIFFERENCE_MS;
     const found: number[] = [];
     for await (const page of pages(this.store, stream, { ...range, backwards: true })) {
       for (const { revision, at, metadata } of page) {
         const isOwn = metadata.causationId === request.id;
         if (isOwn) found.unshift(revision);
-        else if (found.length > 0 || Date.parse(at) < begin) return found;
+        else if (found.length > 0 || isOlder(at, request)) return found;
       }
     }
     return found;
   }
 }
+
+/** What was appended at that time is none of the request's events. */
+const isOlder = (at: string, { startedAt }: RepeatableRequest): boolean =>
+  Date.parse(at) < startedAt - CLOCK_DIFFERENCE_MS;
