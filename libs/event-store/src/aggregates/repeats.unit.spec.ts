@@ -69,7 +69,7 @@ describe('a request that is repeated through another process', () => {
     await others(one, 1);
     const startedAt = clock.time;
     await request(other, { resumed: true, startedAt });
-    await one.load(tally, '1');
+    await one.preview(tally, '1', { name: 'a', by: 1 });
     const made = await request(one, { startedAt });
     expect(made).toMatchObject({ revision: 1, state: { total: 11 }, events: [{ data: { by: 10 } }] });
     expect(await ownEvents()).toBe(1);

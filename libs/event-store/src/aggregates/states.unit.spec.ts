@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { type Clock, systemClock } from '#kernel';
+import { type Clock, type RecordedEvent, systemClock } from '#kernel';
 import { CountingEventStore, testContext as context, plainCodec, tally } from '#testing';
 import { Aggregates } from '../aggregates.js';
-import type { EventCodec } from './aggregate.js';
+import type { ReadOptions } from '../event-store.js';
 
 let store: CountingEventStore;
 beforeEach(() => {
@@ -11,24 +11,24 @@ beforeEach(() => {
 });
 
 const exclusive = () => Object.assign(store, { exclusive: true });
-const aggregates = (codec = plainCodec, clock: Clock = systemClock) => new Aggregates(store, codec, clock);
+const aggregates = (clock: Clock = systemClock) => new Aggregates(store, plainCodec, clock);
 const count = (by: Aggregates, name = 'a', times = 1) =>
   by.execute(tally, '1', { name, by: 1, times }, { context });
 const total = async (state: Promise<{ state: { total: number } }>) => (await state).state.total;
 
-/** Holds back the first event that is opened until it is told to go on. */
-function slowCodec() {
+/** Holds back the answer of the first read that is meant, as a slow store does; answers what lets it go on. */
+function slow(isMeant: (page: RecordedEvent[], options?: ReadOptions) => boolean): () => void {
   const { promise, resolve } = Promise.withResolvers<void>();
-  let opened = 0;
-  const codec: EventCodec = {
-    ...plainCodec,
-    decode: async (event) => {
-      opened += 1;
-      if (opened === 1) await promise;
-      return event;
-    },
+  const read = store.read.bind(store);
+  let isSlow = true;
+  store.read = async (stream, options) => {
+    const page = await read(stream, options);
+    if (!isSlow || !isMeant(page, options)) return page;
+    isSlow = false;
+    await promise;
+    return page;
   };
-  return { codec, release: resolve };
+  return resolve;
 }
 
 async function someTurns(): Promise<void> {
@@ -68,8 +68,8 @@ describe('a state that comes late', () => {
   it('given a load that is slower than a command, then the newer state stays', async () => {
     exclusive();
     await count(aggregates());
-    const { codec, release } = slowCodec();
-    const one = aggregates(codec);
+    const one = aggregates();
+    const release = slow((page, options) => page.length > 0 && !options?.backwards);
     const loading = one.load(tally, '1');
     const counting = count(one);
     await someTurns();
@@ -82,17 +82,7 @@ describe('a state that comes late', () => {
     const [one, other] = [aggregates(), aggregates()];
     await count(one);
     await count(other);
-    // What the load is to end with is read, and the answer takes its time.
-    const { promise, resolve: release } = Promise.withResolvers<void>();
-    const read = store.read.bind(store);
-    let isSlow = true;
-    store.read = async (...request) => {
-      const page = await read(...request);
-      if (page.length > 0 || !isSlow) return page;
-      isSlow = false;
-      await promise;
-      return page;
-    };
+    const release = slow((page) => page.length === 0);
     const loading = one.load(tally, '1');
     await someTurns();
     expect((await count(one)).state.total).toBe(3);
@@ -106,11 +96,11 @@ describe('the times of a stream', () => {
   it('given a clock that is set back, then they do not go back', async () => {
     const clock = { now: () => new Date(time) };
     let time = Date.parse('2026-01-02T00:00:00Z');
-    const one = aggregates(plainCodec, clock);
+    const one = aggregates(clock);
     await count(one);
     time -= 86_400_000;
     await count(one);
-    await count(aggregates(plainCodec, clock));
+    await count(aggregates(clock));
     time += 86_400_001;
     await count(one);
     expect((await store.read('tally-1')).map(({ at }) => at)).toEqual([
