@@ -1,0 +1,11 @@
+import { describeOnReadDatabases, describeSnapshotStore } from '#testing';
+import { DurableSnapshots } from './durable-snapshots.js';
+
+await describeOnReadDatabases('DurableSnapshots', ({ dialect, open }) => {
+  describeSnapshotStore(dialect, async () => {
+    const database = await open();
+    const store = new DurableSnapshots(database);
+    await store.onModuleInit();
+    return { store, dispose: () => database.close() };
+  });
+});
