@@ -60,6 +60,7 @@ export {
   startService,
 } from './service-process.js';
 export { SeverableNetwork } from './severable-network.js';
+export { checkSnapshots, expectForm } from './snapshot-format.js';
 export { describeSnapshotStore, type SnapshotStoreHarness } from './snapshot-store-contract.js';
 export { describeSubjectKeyStore, type SubjectKeyStoreHarness } from './subject-key-store-contract.js';
 export { lastRevision, readAll } from './whole-stream.js';
