@@ -80,4 +80,5 @@ export {
   MESSAGE_BUS,
   READ_DATABASE,
   SETTINGS,
+  SNAPSHOTS,
 } from './tokens.js';
