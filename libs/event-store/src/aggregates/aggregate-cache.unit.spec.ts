@@ -32,6 +32,19 @@ describe('the cache of aggregates', () => {
     }
   });
 
+  it('given states that grow, then what they have come to counts', () => {
+    const cache = new AggregateCache({ maxEntries: 10_000, maxBytes: 1_000_000 });
+    for (let stream = 0; stream < 40; stream++) {
+      for (let revision = 0; revision < 100; revision++) {
+        const notes = Array.from({ length: revision + 1 }, () => 'x'.repeat(1_000));
+        cache.put(`x-${stream}`, known(revision, notes));
+      }
+    }
+    const kept = Array.from({ length: 40 }, (_, n) => cache.get(`x-${n}`)).filter(Boolean).length;
+    expect(kept).toBeGreaterThan(5);
+    expect(kept).toBeLessThan(20);
+  });
+
   it('given a state beyond all bounds, then it is not kept, and no older one either', () => {
     const cache = new AggregateCache({ maxEntries: 10, maxBytes: 10_000 });
     cache.put('x-1', known(0, 'a'));

@@ -7,11 +7,13 @@ export function sizeOf(value: unknown): number {
   if (typeof value === 'string') return OBJECT_BYTES + value.length;
   if (typeof value !== 'object' || value === null) return REFERENCE_BYTES;
   let bytes = OBJECT_BYTES;
-  if (value instanceof Map) {
+  if (Array.isArray(value)) {
+    for (const entry of value) bytes += REFERENCE_BYTES + sizeOf(entry);
+  } else if (value instanceof Map) {
     for (const [key, entry] of value) bytes += ENTRY_BYTES + sizeOf(key) + sizeOf(entry);
-    return bytes;
+  } else {
+    const fields = value as Record<string, unknown>;
+    for (const key of Object.keys(fields)) bytes += ENTRY_BYTES + key.length + sizeOf(fields[key]);
   }
-  for (const key in value)
-    bytes += ENTRY_BYTES + key.length + sizeOf((value as Record<string, unknown>)[key]);
   return bytes;
 }
