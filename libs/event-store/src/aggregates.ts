@@ -16,6 +16,7 @@ import {
   type EventCodec,
   type Executed,
   type Known,
+  requireRevision,
   told,
 } from './aggregates/aggregate.js';
 import { AggregateCache, type CacheBounds } from './aggregates/aggregate-cache.js';
@@ -46,19 +47,12 @@ export interface AggregatesOptions {
 const MAX_ATTEMPTS = 8;
 const CACHE: CacheBounds = { maxEntries: 20_000, maxBytes: 67_108_864 };
 
-/** What a command is decided on. */
-interface Basis<State> {
-  known: Known<State>;
-  /** It is the log's last word, or the cache's where nobody else writes. */
-  isCertain: boolean;
-}
-
 /**
  * Runs commands: load → decide → append → evolve. States are cached; with several replicas a stale one shows as
  * a conflict, is caught up from the log and decided again. A refusal, or a decision that nothing is to be done, has
- * no append to show it, so neither is made on a state that was only cached. Commands on one stream wait for each other here, so
- * that only other processes can cause conflicts. A repeatable request whose events a stream holds already is not
- * decided again: it gets the aggregate as of then.
+ * no append to show it, so neither is made on a state that was only cached. Commands on one stream wait for each
+ * other here, so that only other processes can cause conflicts. A repeatable request whose events a stream holds
+ * already is not decided again: it gets the aggregate as of then.
  */
 export class Aggregates {
   private readonly states: States;
@@ -116,7 +110,7 @@ export class Aggregates {
   ): Promise<State> {
     const known = await this.load(decider, id);
     const events = decider.decide(command, known.state);
-    this.checkRevision(known, ifRevision);
+    requireRevision(known, ifRevision);
     return events.reduce((state, event) => decider.evolve(state, event), known.state);
   }
 
@@ -148,7 +142,7 @@ export class Aggregates {
       try {
         // What the command may not see is told by `decide` alone, so it comes before the revision.
         const events = decider.decide(command, known.state);
-        this.checkRevision(known, options.ifRevision);
+        requireRevision(known, options.ifRevision);
         if (events.length > 0) return await this.append(decider, stream, known, { events, options });
         if (isCertain) return { ...told(known), events };
       } catch (error) {
@@ -162,11 +156,12 @@ export class Aggregates {
     throw new TenantryError('conflict', `${decider.category} is being changed too often at the same time`);
   }
 
+  /** What to decide on; it is certain where it is the log's last word, or the cache's where nobody else writes. */
   private async basis<State, Command, Event extends DomainEvent>(
     decider: Decider<State, Command, Event>,
     stream: string,
     { expectNew }: ExecuteOptions,
-  ): Promise<Basis<State>> {
+  ): Promise<{ known: Known<State>; isCertain: boolean }> {
     const kept = this.states.kept<State>(stream);
     const isTrue = kept !== undefined && this.store.exclusive;
     const guess = kept ?? (expectNew ? absent(decider) : undefined);
@@ -200,12 +195,5 @@ export class Aggregates {
     this.states.appended(decider, stream, known, { state, revision, position, events: appended });
     await this.afterAppend?.(appended);
     return { state, revision, position, events };
-  }
-
-  private checkRevision(known: Aggregate<unknown>, expected: number | undefined): void {
-    if (expected === undefined || known.revision === expected || known.revision === 'no_stream') return;
-    throw new TenantryError('conflict', 'the revision given in If-Match is not the current one', {
-      code: 'revision_mismatch',
-    });
   }
 }

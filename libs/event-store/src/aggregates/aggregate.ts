@@ -1,4 +1,4 @@
-import type { DomainEvent, NewEvent, RecordedEvent } from '#kernel';
+import { type DomainEvent, type NewEvent, type RecordedEvent, TenantryError } from '#kernel';
 import type { ExpectedRevision } from '../event-store.js';
 import { RecentCauses } from './recent-causes.js';
 
@@ -52,3 +52,11 @@ export const told = <State>({ state, revision, position }: Aggregate<State>): Ag
   revision,
   position,
 });
+
+/** Throws `conflict` with code `revision_mismatch` where another revision is required; what is not there has none. */
+export function requireRevision({ revision }: Aggregate<unknown>, required: number | undefined): void {
+  if (required === undefined || revision === required || revision === 'no_stream') return;
+  throw new TenantryError('conflict', 'the revision given in If-Match is not the current one', {
+    code: 'revision_mismatch',
+  });
+}
