@@ -14,6 +14,7 @@ import {
   type EventStore,
   type ExpectedRevision,
   IdentifierTaken,
+  type ReadOptions,
   RevisionConflict,
   type SubscribeOptions,
   type Subscription,
@@ -93,8 +94,8 @@ export class ClaimingEventStore implements EventStore {
     throw new TenantryError('conflict', 'an identifier is being claimed too often at the same time');
   }
 
-  read(stream: string, from?: number) {
-    return this.#inner.read(stream, from);
+  read(stream: string, options?: ReadOptions) {
+    return this.#inner.read(stream, options);
   }
 
   subscribe(options: SubscribeOptions, onBatch: (batch: Batch) => Promise<void>): Subscription {

@@ -1,4 +1,4 @@
 export { KEYS_PART, type StorageFiles } from './protocol.js';
 export { RemoteProjections } from './remote-projections.js';
 export { Storage, type StorageLog } from './storage.js';
-export { keyWriter, logWriter, messageWriter, queryWriter } from './writers.js';
+export { keyWriter, logWriter, messageWriter, queryWriter, snapshotWriter } from './writers.js';
