@@ -464,9 +464,10 @@ describe('the files of the service', () => {
     await put('public_note', 'hello');
     await put('bank', 's3cr3t');
     await app.get(ReadModels).catchUp(10_000);
-    await app.get<ReadDatabase>(READ_DATABASE).write<VaultTables, void>(async (transaction) => {
-      const mine = transaction.selectFrom('secrets').selectAll().where('user_id', '=', user);
-      const [one, two] = await mine.execute();
+    const database = app.get<ReadDatabase>(READ_DATABASE).of('secrets');
+    const mine = database.reader<VaultTables>().selectFrom('secrets').selectAll();
+    const [one, two] = await mine.where('user_id', '=', user).execute();
+    await database.write<VaultTables, void>(async (transaction) => {
       for (const [from, to] of [
         [one, two],
         [two, one],

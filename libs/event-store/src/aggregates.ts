@@ -62,8 +62,8 @@ export class Aggregates {
   private readonly states: States;
   private readonly repeats: Repeats;
   private readonly turns = new Turns();
-  /** Apart from the commands' turns: whoever has one of those may load any stream, its own among them. */
-  private readonly loads = new Turns();
+  /** Apart from the commands' turns: whoever has one of those may ask for any stream, its own among them. */
+  private readonly reads = new Turns();
   private afterAppend: AfterAppend | undefined;
 
   constructor(
@@ -89,10 +89,19 @@ export class Aggregates {
     decider: Decider<State, Command, Event>,
     id: string,
   ): Promise<Aggregate<State>> {
+    const known = this.states.kept<State>(streamName(decider.category, id));
+    return known && this.store.exclusive ? told(known) : this.refresh(decider, id);
+  }
+
+  /** As of the log itself, also of what an append has stored whose command here has not come to its end. */
+  async refresh<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    id: string,
+  ): Promise<Aggregate<State>> {
     const stream = streamName(decider.category, id);
-    const load = () => this.states.certain(decider, stream);
+    const read = () => this.states.caughtUp(decider, stream, this.states.kept<State>(stream));
     // Many who ask for a long stream at once wait for one of them to read it.
-    return told(await (this.states.kept(stream) ? load() : this.loads.take(stream, load)));
+    return told(await (this.states.kept(stream) ? read() : this.reads.take(stream, read)));
   }
 
   /**

@@ -102,6 +102,22 @@ describe('commands on an aggregate', () => {
     expect((await add(one, 5, 100, { expectNew: true })).state).toBe(5);
   });
 
+  it('given an append that is stored and not yet answered, then a refresh tells of it', async () => {
+    const alone = new Aggregates(Object.assign(store, { exclusive: true }), plain, systemClock);
+    await add(alone, 1);
+    const append = store.append.bind(store);
+    const states: number[] = [];
+    store.append = async (...request) => {
+      const appended = await append(...request);
+      for (const state of [alone.load(counter, 'a'), alone.refresh(counter, 'a')]) {
+        states.push((await state).state);
+      }
+      return appended;
+    };
+    await add(alone, 5);
+    expect(states).toEqual([1, 6]);
+  });
+
   it('given 200 at once, then no more succeed than the limit lets', async () => {
     const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => add(one, 1)));
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(100);

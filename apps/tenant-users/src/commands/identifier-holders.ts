@@ -16,7 +16,7 @@ export class UserHolders implements Holders {
   constructor(private readonly aggregates: Aggregates) {}
 
   async standing(identifier: Identifier, holder: string) {
-    return userStanding((await this.aggregates.load(tenantUser, holder)).state, identifier);
+    return userStanding((await this.aggregates.refresh(tenantUser, holder)).state, identifier);
   }
 
   async fence(identifier: Identifier, holder: string): Promise<number> {
@@ -36,7 +36,7 @@ export class TenantHolders implements Holders {
   constructor(private readonly aggregates: Aggregates) {}
 
   async standing(identifier: Identifier, holder: string) {
-    return tenantStanding((await this.aggregates.load(tenant, holder)).state, identifier);
+    return tenantStanding((await this.aggregates.refresh(tenant, holder)).state, identifier);
   }
 
   async fence({ scope: platformId }: Identifier, holder: string): Promise<number> {

@@ -53,7 +53,7 @@ export class TenantDeletionProcess implements OnModuleDestroy {
   private async deleteUsers(event: RecordedEvent): Promise<void> {
     const tenantId = streamId(event.stream);
     // From here on this process knows the tenant as deleted, whichever process deleted it.
-    await this.aggregates.load(tenant, tenantId);
+    await this.aggregates.refresh(tenant, tenantId);
     await this.awaitDirectory(event.position);
     for (let after = 0; ; ) {
       if (this.stopping) throw unavailable('the service is being stopped');
