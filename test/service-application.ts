@@ -49,6 +49,7 @@ export async function openService({ modules, consumers, clock }: ServiceParts, f
   return {
     app,
     dataDir,
+    rootKey: settings.rootKey,
     call,
     /** A platform with its first key, which may do everything. */
     newPlatform: async () => {

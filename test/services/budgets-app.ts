@@ -93,8 +93,8 @@ export class BudgetsApp {
     readonly folder: string,
   ) {}
 
-  static async start(): Promise<BudgetsApp> {
-    const folder = mkdtempSync(join(tmpdir(), 'tenantry-budgets-'));
+  /** On what another left in the folder, where it is given. */
+  static async start(folder = mkdtempSync(join(tmpdir(), 'tenantry-budgets-'))): Promise<BudgetsApp> {
     const settings = loadSettings({ TENANTRY_DATA_DIR: folder, LOG_LEVEL: 'silent' });
     class App {}
     const imports = [PlatformModule.forRoot(settings, clock), TenantUsersStandIn, BudgetsModule];

@@ -465,8 +465,8 @@ describe('the files of the service', () => {
     await put('bank', 's3cr3t');
     await app.get(ReadModels).catchUp(10_000);
     const database = app.get<ReadDatabase>(READ_DATABASE).of('secrets');
-    const mine = database.reader<VaultTables>().selectFrom('secrets').selectAll().where('user_id', '=', user);
-    const [one, two] = await mine.execute();
+    const mine = database.reader<VaultTables>().selectFrom('secrets').selectAll();
+    const [one, two] = await mine.where('user_id', '=', user).execute();
     await database.write<VaultTables, void>(async (transaction) => {
       for (const [from, to] of [
         [one, two],

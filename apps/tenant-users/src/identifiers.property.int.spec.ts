@@ -77,7 +77,7 @@ function world({ exclusive, step, fate }: { exclusive: boolean; step: Step; fate
     ...bound(log),
     exclusive,
     append,
-    read: later((stream, from) => log.read(stream, from)),
+    read: later((stream, options) => log.read(stream, options)),
   };
   const codec = new PersonalDataCodec(new Sealer(keys));
 

@@ -293,7 +293,6 @@ describe('usernames', () => {
     const data = { ...first!.data, status: 'active', changed: [], personal: damaged };
     await store.append(stream, 0, [{ ...first!, id: newId(), type: 'tenant-user.updated.v2', data }]);
     const aggregates = service.app.get(Aggregates);
-    await aggregates.refresh(tenantUser, id);
     const update = (changes: object) => ({ kind: 'update' as const, tenant_id: tenantId(), changes });
     const by = { context: context() };
     await aggregates.execute(tenantUser, id, update({ status: 'suspended' }), by);

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import {
   type Clock,
   type CommandContext,
@@ -7,29 +6,28 @@ import {
   type Identifier,
   isTenantryError,
   type NewEvent,
-  type RecordedEvent,
   repeatableRequest,
   streamName,
   TenantryError,
+  Turns,
   uniqueId,
 } from '#kernel';
-import { type EventStore, type ExpectedRevision, RevisionConflict } from './event-store.js';
-
-/** Turns domain events into what the log may hold and back: personal data is sealed on the way in. */
-export interface EventCodec {
-  encode(event: NewEvent<object>, stream: string): Promise<NewEvent>;
-  /** Personal data comes back as `null` once its key has been destroyed. */
-  decode(event: RecordedEvent): Promise<RecordedEvent<object>>;
-  /** What `decode` would make of the event that was just encoded; the event itself when left out. */
-  known?<Event extends DomainEvent>(event: Event, encoded: NewEvent): Event;
-}
-
-/** An aggregate as of its last event; `revision` is `no_stream` and `position` 0n before the first. */
-export interface Aggregate<State> {
-  state: State;
-  revision: ExpectedRevision;
-  position: bigint;
-}
+import {
+  type Aggregate,
+  type AppendedEvent,
+  absent,
+  type EventCodec,
+  type Executed,
+  type Known,
+  requireRevision,
+  told,
+} from './aggregates/aggregate.js';
+import { AggregateCache, type CacheBounds } from './aggregates/aggregate-cache.js';
+import { Folding } from './aggregates/folding.js';
+import { Repeats } from './aggregates/repeats.js';
+import { type SnapshotParts, Snapshots } from './aggregates/snapshots.js';
+import { States } from './aggregates/states.js';
+import { type EventStore, RevisionConflict } from './event-store.js';
 
 export interface ExecuteOptions {
   context: CommandContext;
@@ -41,52 +39,44 @@ export interface ExecuteOptions {
   claims?: readonly Identifier[];
 }
 
-/** What a command made of an aggregate, and the events that it appended, in order. */
-export interface Executed<State, Event> extends Aggregate<State> {
-  events: readonly Event[];
-}
-
-/** `done` is as of the last event that the repeatable request at hand appended before. */
-interface Read<State, Event> {
-  latest: Aggregate<State>;
-  done?: Executed<State, Event> | undefined;
-  /** Not read from the log just now, and other processes write to it. */
-  mayBeStale?: boolean;
-}
-
-/** An event that is durable, wherever in the log it stands. */
-export type AppendedEvent = Omit<RecordedEvent, 'position'>;
-
 /** Must not reject: the events are there whatever becomes of it. */
 export type AfterAppend = (events: readonly AppendedEvent[]) => Promise<void>;
 
-const MAX_ATTEMPTS = 8;
+export interface AggregatesOptions {
+  cache?: Partial<CacheBounds>;
+  /** Without them each long stream is folded from its beginning. */
+  snapshots?: SnapshotParts;
+}
 
-const absent = <State>({ initialState }: { initialState: State }): Aggregate<State> => ({
-  state: initialState,
-  revision: 'no_stream',
-  position: 0n,
-});
+const MAX_ATTEMPTS = 8;
+const CACHE: CacheBounds = { maxEntries: 20_000, maxBytes: 67_108_864 };
 
 /**
  * Runs commands: load → decide → append → evolve. States are cached; with several replicas a stale one shows as
  * a conflict, is caught up from the log and decided again. A refusal, or a decision that nothing is to be done, has
- * no append to show it, so neither is made on a state that was only cached. Commands on one stream wait for each other here, so
- * that only other processes can cause conflicts. A repeatable request whose events a stream holds already is not
- * decided again: it gets the aggregate as of then.
+ * no append to show it, so neither is made on a state that was only cached. Commands on one stream wait for each
+ * other here, so that only other processes can cause conflicts. A repeatable request whose events a stream holds
+ * already is not decided again: it gets the aggregate as of then.
  */
 export class Aggregates {
-  private readonly cache: LRUCache<string, Aggregate<unknown>>;
-  private readonly tails = new Map<string, Promise<unknown>>();
+  private readonly states: States;
+  private readonly repeats: Repeats;
+  private readonly turns = new Turns();
+  /** Apart from the commands' turns: whoever has one of those may ask for any stream, its own among them. */
+  private readonly reads = new Turns();
   private afterAppend: AfterAppend | undefined;
 
   constructor(
     private readonly store: EventStore,
     private readonly codec: EventCodec,
     private readonly clock: Clock,
-    cacheSize = 20_000,
+    { cache: bounds, snapshots: parts }: AggregatesOptions = {},
   ) {
-    this.cache = new LRUCache({ max: cacheSize });
+    const cache = new AggregateCache({ ...CACHE, ...bounds });
+    const snapshots = parts && new Snapshots(parts);
+    const folding = new Folding(store, codec, clock, snapshots);
+    this.states = new States({ store, clock, cache, folding, snapshots });
+    this.repeats = new Repeats(store, folding);
   }
 
   /** What is to be done about events once they are durable, before the command that made them resolves. */
@@ -94,21 +84,36 @@ export class Aggregates {
     this.afterAppend = afterAppend;
   }
 
+  /** As of the log's last word, also where other processes write. */
   async load<State, Command, Event extends DomainEvent>(
     decider: Decider<State, Command, Event>,
     id: string,
   ): Promise<Aggregate<State>> {
-    const stream = streamName(decider.category, id);
-    return this.cached<State>(stream) ?? (await this.catchUp(decider, stream, undefined)).latest;
+    const known = this.states.kept<State>(streamName(decider.category, id));
+    return known && this.store.exclusive ? told(known) : this.refresh(decider, id);
   }
 
-  /** As of the log's last word, also where other processes write. */
+  /** As of the log itself, also of what an append has stored whose command here has not come to its end. */
   async refresh<State, Command, Event extends DomainEvent>(
     decider: Decider<State, Command, Event>,
     id: string,
   ): Promise<Aggregate<State>> {
     const stream = streamName(decider.category, id);
-    return (await this.catchUp(decider, stream, this.cached<State>(stream))).latest;
+    const read = () => this.states.caughtUp(decider, stream, this.states.kept<State>(stream));
+    // Many who ask for a long stream at once wait for one of them to read it.
+    return told(await (this.states.kept(stream) ? read() : this.reads.take(stream, read)));
+  }
+
+  /**
+   * As it was known here last, which may be out of date where other processes write: for a look ahead of a command that
+   * itself decides on what is true.
+   */
+  async peek<State, Command, Event extends DomainEvent>(
+    decider: Decider<State, Command, Event>,
+    id: string,
+  ): Promise<Aggregate<State>> {
+    const known = this.states.kept<State>(streamName(decider.category, id));
+    return known ? told(known) : this.load(decider, id);
   }
 
   /** What the state would be after the command, which is refused as `execute` would; nothing is appended. */
@@ -118,9 +123,9 @@ export class Aggregates {
     command: Command,
     { ifRevision }: Pick<ExecuteOptions, 'ifRevision'> = {},
   ): Promise<State> {
-    const known = await this.refresh(decider, id);
+    const known = await this.load(decider, id);
     const events = decider.decide(command, known.state);
-    this.checkRevision(known, ifRevision);
+    requireRevision(known, ifRevision);
     return events.reduce((state, event) => decider.evolve(state, event), known.state);
   }
 
@@ -135,7 +140,7 @@ export class Aggregates {
     options: ExecuteOptions,
   ): Promise<Executed<State, Event>> {
     const stream = streamName(decider.category, id);
-    return this.inTurn(stream, () => this.run(decider, stream, command, options));
+    return this.turns.take(stream, () => this.run(decider, stream, command, options));
   }
 
   private async run<State, Command, Event extends DomainEvent>(
@@ -144,109 +149,69 @@ export class Aggregates {
     command: Command,
     options: ExecuteOptions,
   ): Promise<Executed<State, Event>> {
-    let known = await this.start(decider, stream, options);
+    let { known, isCertain } = await this.basis(decider, stream, options);
+    let earlier: Known<State> | undefined;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      if (known.done) return known.done;
-      const { latest } = known;
+      const done = await this.repeats.find(decider, stream, known, earlier);
+      if (done) return done;
       try {
         // What the command may not see is told by `decide` alone, so it comes before the revision.
-        const events = decider.decide(command, latest.state);
-        this.checkRevision(latest, options.ifRevision);
-        if (events.length > 0) return await this.append(decider, stream, latest, { ...options, events });
-        if (!known.mayBeStale) return { ...latest, events };
+        const events = decider.decide(command, known.state);
+        requireRevision(known, options.ifRevision);
+        if (events.length > 0) return await this.append(decider, stream, known, { events, options });
+        if (isCertain) return { ...told(known), events };
       } catch (error) {
-        const isUncertain = known.mayBeStale && isTenantryError(error) && error.kind !== 'unavailable';
-        if (!(error instanceof RevisionConflict) && !isUncertain) throw error;
+        const isDoubtful = !isCertain && isTenantryError(error) && error.kind !== 'unavailable';
+        if (!(error instanceof RevisionConflict) && !isDoubtful) throw error;
       }
-      known = await this.catchUp(decider, stream, latest);
+      earlier = known;
+      known = await this.states.caughtUp(decider, stream, known);
+      isCertain = true;
     }
     throw new TenantryError('conflict', `${decider.category} is being changed too often at the same time`);
   }
 
-  /** What to decide on; what is known from before is not enough for a request that may have got here already. */
-  private async start<State, Command, Event extends DomainEvent>(
+  /** What to decide on; it is certain where it is the log's last word, or the cache's where nobody else writes. */
+  private async basis<State, Command, Event extends DomainEvent>(
     decider: Decider<State, Command, Event>,
     stream: string,
-    options: ExecuteOptions,
-  ): Promise<Read<State, Event>> {
-    if (repeatableRequest()?.resumed) return this.catchUp(decider, stream, undefined);
-    const known = this.cached<State>(stream) ?? (options.expectNew ? absent(decider) : undefined);
-    if (known) return { latest: known, mayBeStale: !this.store.exclusive };
-    return this.catchUp(decider, stream, undefined);
+    { expectNew }: ExecuteOptions,
+  ): Promise<{ known: Known<State>; isCertain: boolean }> {
+    const kept = this.states.kept<State>(stream);
+    const isTrue = kept !== undefined && this.store.exclusive;
+    const guess = kept ?? (expectNew ? absent(decider) : undefined);
+    // A request that comes again may have been here by another process, so that a guess is not enough.
+    if (guess && !isTrue && !repeatableRequest()?.resumed) return { known: guess, isCertain: false };
+    return { known: await this.states.certain(decider, stream), isCertain: true };
   }
 
   private async append<State, Command, Event extends DomainEvent>(
     decider: Decider<State, Command, Event>,
     stream: string,
-    known: Aggregate<State>,
-    decided: { events: Event[] } & Pick<ExecuteOptions, 'context' | 'claims'>,
+    known: Known<State>,
+    { events, options }: { events: Event[]; options: ExecuteOptions },
   ): Promise<Executed<State, Event>> {
-    const at = this.clock.now().toISOString();
+    const now = this.clock.now().toISOString();
+    // Times within a stream never go back, whatever the clock does.
+    const at = known.last && known.last.at > now ? known.last.at : now;
     const encoded = await Promise.all(
-      decided.events.map((event) =>
+      events.map((event) =>
         this.codec.encode(
-          { id: uniqueId(), type: event.type, data: event.data, at, metadata: decided.context },
+          { id: uniqueId(), type: event.type, data: event.data, at, metadata: options.context },
           stream,
         ),
       ),
     );
-    const { claims = [] } = decided;
+    const { claims = [] } = options;
     const { revision, position } = await this.store.append(stream, known.revision, encoded, { claims });
-    const events = decided.events.map(
-      (event, index) => this.codec.known?.(event, encoded[index] as NewEvent) ?? event,
-    );
-    const state = events.reduce((current, event) => decider.evolve(current, event), known.state);
-    const next = { state, revision, position };
-    this.cache.set(stream, next);
-    await this.afterAppend?.(
-      encoded.map((event, index) => ({ ...event, stream, revision: revision - encoded.length + 1 + index })),
-    );
-    return { ...next, events: decided.events };
-  }
-
-  /** Folds what the log holds beyond `known`. */
-  private async catchUp<State, Command, Event extends DomainEvent>(
-    decider: Decider<State, Command, Event>,
-    stream: string,
-    known: Aggregate<State> | undefined,
-  ): Promise<Read<State, Event>> {
-    const request = repeatableRequest();
-    const own: Event[] = [];
-    let done: Executed<State, Event> | undefined;
-    let current = known ?? absent(decider);
-    const from = current.revision === 'no_stream' ? 0 : current.revision + 1;
-    for (const stored of await this.store.read(stream, from)) {
-      const event = (await this.codec.decode(stored)) as unknown as Event;
-      const state = decider.evolve(current.state, event);
-      current = { state, revision: stored.revision, position: stored.position };
-      if (request && stored.metadata.causationId === request.id) {
-        own.push(event);
-        done = { ...current, events: own };
-      }
-    }
-    if (current.revision !== 'no_stream') this.cache.set(stream, current);
-    return { latest: current, done };
-  }
-
-  private checkRevision(known: Aggregate<unknown>, expected: number | undefined): void {
-    if (expected === undefined || known.revision === expected || known.revision === 'no_stream') return;
-    throw new TenantryError('conflict', 'the revision given in If-Match is not the current one', {
-      code: 'revision_mismatch',
-    });
-  }
-
-  private cached<State>(stream: string): Aggregate<State> | undefined {
-    return this.cache.get(stream) as Aggregate<State> | undefined;
-  }
-
-  private async inTurn<Result>(stream: string, work: () => Promise<Result>): Promise<Result> {
-    const before = this.tails.get(stream);
-    const turn = before ? before.then(work, work) : work();
-    this.tails.set(stream, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.tails.get(stream) === turn) this.tails.delete(stream);
-    }
+    const first = revision - encoded.length + 1;
+    const appended = encoded.map((event, index) => ({ ...event, stream, revision: first + index }));
+    this.repeats.pass(stream, revision);
+    const state = events
+      .map((event, index) => this.codec.known?.(event, encoded[index] as NewEvent) ?? event)
+      .reduce((current, event) => decider.evolve(current, event), known.state);
+    this.states.appended(decider, stream, known, { state, revision, position, events: appended });
+    await this.afterAppend?.(appended);
+    return { state, revision, position, events };
   }
 }

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type Decider, type DomainEvent, illegalState, notFound, runRepeatably, systemClock } from '#kernel';
 import { InMemoryEventStore } from '#testing';
-import { Aggregates, type EventCodec } from './aggregates.js';
+import type { EventCodec } from './aggregates/aggregate.js';
+import { Aggregates } from './aggregates.js';
 
 type Counted = DomainEvent<'counter.counted.v1', { by: number }>;
 interface Command {
@@ -90,6 +91,31 @@ describe('commands on an aggregate', () => {
     await expect(add(alone, 100)).rejects.toMatchObject({ code: 'illegal_state' });
     await add(alone, 0);
     expect(reads).not.toHaveBeenCalled();
+  });
+
+  it('given a store that asks for the stream before it appends, then that does not wait for the command', async () => {
+    const append = store.append.bind(store);
+    store.append = async (...request) => {
+      await one.load(counter, 'a');
+      return append(...request);
+    };
+    expect((await add(one, 5, 100, { expectNew: true })).state).toBe(5);
+  });
+
+  it('given an append that is stored and not yet answered, then a refresh tells of it', async () => {
+    const alone = new Aggregates(Object.assign(store, { exclusive: true }), plain, systemClock);
+    await add(alone, 1);
+    const append = store.append.bind(store);
+    const states: number[] = [];
+    store.append = async (...request) => {
+      const appended = await append(...request);
+      for (const state of [alone.load(counter, 'a'), alone.refresh(counter, 'a')]) {
+        states.push((await state).state);
+      }
+      return appended;
+    };
+    await add(alone, 5);
+    expect(states).toEqual([1, 6]);
   });
 
   it('given 200 at once, then no more succeed than the limit lets', async () => {

@@ -16,6 +16,7 @@ import {
   type ExpectedRevision,
   IdentifierTaken,
   KeyTaken,
+  type ReadOptions,
   RevisionConflict,
   type SubscribeOptions,
   type Subscription,
@@ -98,8 +99,8 @@ export class ClaimingEventStore implements EventStore {
     throw new TenantryError('conflict', 'an identifier is being claimed too often at the same time');
   }
 
-  read(stream: string, from?: number) {
-    return this.#inner.read(stream, from);
+  read(stream: string, options?: ReadOptions) {
+    return this.#inner.read(stream, options);
   }
 
   subscribe(options: SubscribeOptions, onBatch: (batch: Batch) => Promise<void>): Subscription {

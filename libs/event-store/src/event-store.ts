@@ -50,6 +50,15 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
+export interface ReadOptions {
+  /** The revision of the first event, inclusive: 0 by default, or the stream's last where `backwards`. */
+  from?: number;
+  /** From 1 up to 512, which is the default; more counts as 512. */
+  limit?: number;
+  /** Newest first, from `from` downwards. */
+  backwards?: boolean;
+}
+
 /**
  * The append-only log.
  *
@@ -78,8 +87,11 @@ export interface EventStore {
     options?: AppendOptions,
   ): Promise<AppendResult>;
 
-  /** The events of a stream from revision `from` (inclusive, default 0), oldest first; empty if there is none. */
-  read(stream: string, from?: number): Promise<RecordedEvent[]>;
+  /**
+   * One page of a stream, empty where it has no event there. A page is short for other reasons than the stream's end
+   * too: it is ended when its data comes to about 4 MiB, after at least one event. `pages` reads on.
+   */
+  read(stream: string, options?: ReadOptions): Promise<RecordedEvent[]>;
 
   /**
    * Catches up from `after`, then follows live. `onBatch` is awaited before the next batch (back-pressure; at

@@ -1,8 +1,8 @@
+export type { Aggregate, AppendedEvent, EventCodec } from './aggregates/aggregate.js';
+export type { Snapshot, SnapshotCodec, SnapshotParts, SnapshotStore } from './aggregates/snapshots.js';
 export {
-  type Aggregate,
   Aggregates,
-  type AppendedEvent,
-  type EventCodec,
+  type AggregatesOptions,
   type ExecuteOptions,
 } from './aggregates.js';
 export {
@@ -19,6 +19,7 @@ export {
   IdentifierTaken,
   KeyTaken,
   LOG_NUMBERS,
+  type ReadOptions,
   RevisionConflict,
   type SubscribeOptions,
   type Subscription,
@@ -26,5 +27,7 @@ export {
 export { clientConnectionString } from './eventstoredb/connection-string.js';
 export { EventStoreDb } from './eventstoredb/event-store-db.js';
 export { AccessDenied } from './eventstoredb/failures.js';
+export { MAX_PAGE_BYTES, MAX_PAGE_EVENTS, pageRange, pages, type StreamRange } from './pages.js';
 export { ExclusiveLock } from './sqlite/exclusive-lock.js';
 export { type LogWriter, SqliteEventStore } from './sqlite/sqlite-event-store.js';
+export { SqliteSnapshots } from './sqlite/sqlite-snapshots.js';

@@ -1,4 +1,5 @@
 // What a thread that writes the log needs: nothing here loads Nest.
+export type { Snapshot } from './aggregates/snapshots.js';
 export type { ClaimedKeys, EventStore } from './event-store.js';
 export { ExclusiveLock } from './sqlite/exclusive-lock.js';
 export { LogFeed, storedEvents } from './sqlite/log-feed.js';
@@ -10,3 +11,4 @@ export {
   type TakenOutcome,
 } from './sqlite/log-file.js';
 export { LogReader } from './sqlite/log-reader.js';
+export { SnapshotTable } from './sqlite/snapshot-table.js';

@@ -1,7 +1,7 @@
 export { type Clock, systemClock } from './clock.js';
 export { type CommandContext, systemContext } from './context.js';
 export { decodeCursor, encodeCursor, LIST_ORDERS, type ListOrder, pageOf } from './cursor.js';
-export type { Decider } from './decider.js';
+export type { Decider, Evolver } from './decider.js';
 export {
   type ErrorCode,
   type ErrorDetails,
@@ -37,4 +37,5 @@ export {
   repeatableRequest,
   runRepeatably,
 } from './repeatable-request.js';
+export { type SnapshotFormat, snapshotFormat } from './snapshot.js';
 export { Turns } from './turns.js';

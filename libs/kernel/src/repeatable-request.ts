@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 /**
  * A request that may come again, also after a crash in the middle of it, and then has the effect and the answer
  * of the first time. In it, ids and secrets are drawn from a seed, and events name it as their cause: so what was
- * done already is recognized. It changes each aggregate at most once.
+ * done already is recognized.
  */
 export interface RepeatableRequest {
   /** The causation id of its events; a UUID. */
@@ -13,6 +13,11 @@ export interface RepeatableRequest {
   readonly startedAt: number;
   /** It was begun before, and how far that came is not known. */
   readonly resumed: boolean;
+  /**
+   * The last revision of a stream when the request first came, -1 for no stream; undefined where that is not known.
+   * None of its events stands at it or before it.
+   */
+  revisionAtBegin?(stream: string): number | undefined;
   /** Random bytes; each time the request comes the n-th call gives the same. */
   draw(length: number): Uint8Array;
 }

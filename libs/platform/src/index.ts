@@ -72,4 +72,5 @@ export {
   MESSAGE_BUS,
   READ_DATABASE,
   SETTINGS,
+  SNAPSHOTS,
 } from './tokens.js';

@@ -7,6 +7,7 @@ import {
   ClaimingEventStore,
   type EventStore,
   EventStoreDb,
+  type SnapshotParts,
   SqliteEventStore,
 } from '#event-store';
 import { type Clock, isTenantryError, systemClock } from '#kernel';
@@ -48,6 +49,7 @@ import { ReadModels } from './operations/read-models.js';
 import { PostgresEngines } from './postgres-engines.js';
 import { OtherServices } from './services/other-services.js';
 import { InvalidSetting, type Settings } from './settings.js';
+import { snapshotProviders } from './snapshots.js';
 import {
   CLOCK,
   DURABLE_DATABASE,
@@ -57,6 +59,7 @@ import {
   READ_DATABASE,
   REPLICAS,
   SETTINGS,
+  SNAPSHOTS,
   STORAGE,
 } from './tokens.js';
 
@@ -223,9 +226,10 @@ function services(): Provider[] {
     { provide: Sealer, useFactory: (keys: SubjectKeyStore) => new Sealer(keys), inject: [KEY_STORE] },
     {
       provide: Aggregates,
-      useFactory: (store: EventStore, sealer: Sealer, clock: Clock) =>
-        new Aggregates(store, new PersonalDataCodec(sealer), clock),
-      inject: [EVENT_STORE, Sealer, CLOCK],
+      useFactory: (store: EventStore, sealer: Sealer, clock: Clock, snapshots: SnapshotParts) =>
+        new Aggregates(store, new PersonalDataCodec(sealer), clock, { snapshots }),
+      inject: [EVENT_STORE, Sealer, CLOCK, SNAPSHOTS],
     },
+    ...snapshotProviders,
   ];
 }

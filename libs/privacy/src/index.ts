@@ -10,6 +10,7 @@ export {
   type PostgresKeyStoreOptions,
 } from './postgres/postgres-key-store.js';
 export { PERSONAL, Sealer } from './sealer.js';
+export { SnapshotSealer } from './snapshot-sealer.js';
 export type { IdentifierWrite } from './sqlite-identifiers.js';
 export { type KeyWriter, SqliteKeyStore } from './sqlite-key-store.js';
 export type { SubjectKeyStore } from './subject-keys.js';

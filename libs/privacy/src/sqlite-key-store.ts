@@ -45,7 +45,8 @@ export class SqliteKeyStore implements SubjectKeyStore {
   #lastId: number;
 
   private constructor(
-    private readonly reader: KeyReader,
+    /** For those whose tables stand in the same file. */
+    readonly reader: KeyReader,
     private readonly writer: KeyWriter,
     masterKey: Uint8Array,
     private readonly clock: Clock,

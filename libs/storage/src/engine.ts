@@ -36,6 +36,7 @@ function sorted(requests: readonly Numbered[]) {
       case 'insert-key':
       case 'destroy-keys':
       case 'identifiers':
+      case 'put-snapshot':
       case 'insert-secret':
       case 'destroy-secret':
         keys.push([number, request]);

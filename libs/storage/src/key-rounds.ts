@@ -1,4 +1,4 @@
-import type { ClaimedKeys, TakenOutcome } from '#worker/event-store';
+import { type ClaimedKeys, SnapshotTable, type TakenOutcome } from '#worker/event-store';
 import { type IdentifierWrite, KeyFile } from '#worker/privacy';
 import type { PlainQuery } from '#worker/projections';
 import { type OldFiles, takeOver } from './old-files.js';
@@ -13,6 +13,7 @@ export type KeyKind =
   | 'insert-key'
   | 'destroy-keys'
   | 'identifiers'
+  | 'put-snapshot'
   | 'insert-secret'
   | 'destroy-secret'
   | 'queries';
@@ -25,11 +26,13 @@ interface Erasure {
 /** What is kept with the keys, one durable commit a round. What was erased is answered for once the journal is cut. */
 export class KeyRounds {
   readonly #file: KeyFile;
+  readonly #snapshots: SnapshotTable;
   #uncut: Erasure[] = [];
   #oldestUncutMs = 0;
 
   constructor(file: string) {
     this.#file = new KeyFile(file);
+    this.#snapshots = new SnapshotTable(this.#file.database);
   }
 
   /**
@@ -99,9 +102,12 @@ export class KeyRounds {
       case 'insert-key':
         return this.#file.insert(request.id, request.wrapped);
       case 'destroy-keys':
+        this.#snapshots.deleteOfKeys(request.ids.map(String));
         return request.ids.map((id) => this.#file.destroy(id, request.at));
       case 'identifiers':
         return this.#identify(request.write);
+      case 'put-snapshot':
+        return this.#snapshots.put(request.snapshot);
       case 'insert-secret':
         return this.#file.insertSecret(request.name, request.wrapped);
       case 'destroy-secret':

@@ -1,4 +1,11 @@
-import type { AppendOutcome, AppendRequest, ClaimedKeys, Positions, TakenOutcome } from '#worker/event-store';
+import type {
+  AppendOutcome,
+  AppendRequest,
+  ClaimedKeys,
+  Positions,
+  Snapshot,
+  TakenOutcome,
+} from '#worker/event-store';
 import type { MessageRow } from '#worker/message-bus';
 import type { IdentifierWrite } from '#worker/privacy';
 import type { PlainQuery, ProjectionStatus, RebuildStatus } from '#worker/projections';
@@ -36,6 +43,7 @@ export interface Requests {
   'destroy-keys': { ask: { ids: readonly number[]; at: string }; answer: string[] };
   /** Answers what the operation answers. */
   identifiers: { ask: { write: IdentifierWrite }; answer: unknown };
+  'put-snapshot': { ask: { snapshot: Snapshot }; answer: undefined };
   'insert-secret': { ask: { name: string; wrapped: Uint8Array }; answer: undefined };
   'destroy-secret': { ask: { name: string }; answer: undefined };
   queries: { ask: { part: string; queries: readonly PlainQuery[] }; answer: undefined };

@@ -1,4 +1,4 @@
-import type { LogWriter } from '#event-store';
+import type { LogWriter, Snapshot } from '#event-store';
 import type { MessageWriter } from '#message-bus';
 import type { KeyWriter } from '#privacy';
 import type { QueryWriter } from '#projections';
@@ -25,6 +25,11 @@ export const keyWriter = (storage: Storage): KeyWriter => ({
   identifiers: (write) => storage.ask('identifiers', { write }),
   ready: () => storage.ready(),
 });
+
+export const snapshotWriter =
+  (storage: Storage) =>
+  (snapshot: Snapshot): Promise<void> =>
+    storage.ask('put-snapshot', { snapshot }, snapshot.sealed.length);
 
 export const messageWriter = (storage: Storage): MessageWriter => ({
   publish: (topic, at, rows) => storage.ask('publish', { topic, at, rows }),

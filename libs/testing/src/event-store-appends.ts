@@ -25,14 +25,6 @@ export function describeAppend(bench: () => EventStoreBench): void {
     expect(second.position).toBeGreaterThan(first.position);
   });
 
-  it('given a revision to read from, then only what is at it and after it comes', async () => {
-    const [stream, events] = [bench().stream(), newEvents(4)];
-    await bench().store.append(stream, 'no_stream', events);
-    expect(idsOf(await bench().store.read(stream, 2))).toEqual(idsOf(events.slice(2)));
-    expect(await bench().store.read(stream, 4)).toEqual([]);
-    expect(await bench().store.read(bench().stream())).toEqual([]);
-  });
-
   it('given appends of three events, when they are read meanwhile, then all three are there or none', async () => {
     const streams = Array.from({ length: 100 }, () => bench().stream());
     const appends = Promise.all(

@@ -8,6 +8,7 @@ import {
 } from './event-store-bench.js';
 import { describeContent, describeLog } from './event-store-content.js';
 import { checkRandomAppends } from './event-store-model.js';
+import { describeReads } from './event-store-reads.js';
 import {
   describeClosing,
   describeDelivery,
@@ -34,6 +35,7 @@ export function describeEventStore(
     afterEach(() => current.dispose());
     const bench = (): EventStoreBench => current;
     describe('append and read', () => describeAppend(bench));
+    describe('pages of a stream', () => describeReads(bench));
     describe('expected revision', () => describeExpectedRevision(bench));
     describe('a retried append', () => describeRetry(bench));
     describe('what can be stored', () => describeContent(bench));

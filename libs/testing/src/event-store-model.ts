@@ -60,7 +60,7 @@ async function checkHistory(bench: EventStoreBench, history: Step[], from: numbe
     expect(await outcomeOf(bench, append)).toEqual(model.append(append));
   }
   for (const [stream, ids] of model.streams) {
-    const stored = await bench.store.read(stream, from);
+    const stored = await bench.store.read(stream, { from });
     expect(idsOf(stored)).toEqual(ids.slice(from));
     expect(stored.map((event) => event.revision)).toEqual(ids.map((_, index) => index).slice(from));
   }

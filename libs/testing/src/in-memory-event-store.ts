@@ -4,6 +4,9 @@ import {
   type Batch,
   type EventStore,
   type ExpectedRevision,
+  MAX_PAGE_BYTES,
+  pageRange,
+  type ReadOptions,
   RevisionConflict,
   type SubscribeOptions,
   type Subscription,
@@ -56,9 +59,20 @@ export class InMemoryEventStore implements EventStore {
     return resultOf(recorded);
   }
 
-  async read(stream: string, from = 0): Promise<RecordedEvent[]> {
+  async read(stream: string, options: ReadOptions = {}): Promise<RecordedEvent[]> {
     this.#assertOpen();
-    return (this.#streams.get(stream) ?? []).slice(from);
+    const { from, limit, backwards } = pageRange(options);
+    const events = this.#streams.get(stream) ?? [];
+    const page: RecordedEvent[] = [];
+    let bytes = 0;
+    for (let at = backwards ? Math.min(from, events.length - 1) : from; page.length < limit; ) {
+      const event = events[at];
+      if (!event || bytes >= MAX_PAGE_BYTES) break;
+      page.push(event);
+      bytes += Buffer.byteLength(JSON.stringify(event.data));
+      at += backwards ? -1 : 1;
+    }
+    return page;
   }
 
   subscribe(options: SubscribeOptions, onBatch: (batch: Batch) => Promise<void>): Subscription {

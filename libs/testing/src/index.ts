@@ -13,6 +13,7 @@ export { filesUnder } from './files-under.js';
 export { given } from './given.js';
 export { describeIdentifierRegistry } from './identifier-registry-contract.js';
 export { InMemoryEventStore } from './in-memory-event-store.js';
+export { InMemorySnapshotStore } from './in-memory-snapshot-store.js';
 export { InterruptibleReadDatabase, type Interruption } from './interruptible-read-database.js';
 export { kafkaTestOptions } from './kafka-test-options.js';
 export { type LongHistory, ON_SQLITE_LOG, writeLongHistory } from './long-history.js';
@@ -32,6 +33,15 @@ export {
   tablesAndIndexes,
 } from './read-database-engines.js';
 export { type LogEntry, RecordingLogger } from './recording-logger.js';
+export {
+  type Count,
+  CountingEventStore,
+  plainCodec,
+  SampleSnapshots,
+  type Tally,
+  tally,
+  testContext,
+} from './sample-aggregate.js';
 export {
   appendSample,
   foldSample,
@@ -53,4 +63,7 @@ export {
   startService,
 } from './service-process.js';
 export { SeverableNetwork } from './severable-network.js';
+export { checkSnapshots, expectForm } from './snapshot-format.js';
+export { describeSnapshotStore, type SnapshotStoreHarness } from './snapshot-store-contract.js';
 export { describeSubjectKeyStore, type SubjectKeyStoreHarness } from './subject-key-store-contract.js';
+export { lastRevision, readAll } from './whole-stream.js';

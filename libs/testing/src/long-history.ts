@@ -4,6 +4,7 @@ import type { SqliteEventStore } from '#event-store';
 import { type NewEvent, streamName, uniqueId } from '#kernel';
 import { openEmbeddedLog } from './embedded-engines.js';
 import { type Service, startService } from './service-process.js';
+import { lastRevision } from './whole-stream.js';
 
 export interface LongHistory {
   events: number;
@@ -64,7 +65,7 @@ async function extend(
   count: number,
   make: () => NewEvent,
 ): Promise<void> {
-  let revision = (await store.read(stream)).length - 1;
+  let revision = await lastRevision(store, stream);
   const size = Math.max(1, Math.floor(MAX_APPEND_BYTES / JSON.stringify(make()).length));
   for (let left = count; left > 0; left -= size) {
     const events = Array.from({ length: Math.min(size, left) }, make);

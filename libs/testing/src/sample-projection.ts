@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { EventStore } from '#event-store';
 import { type NewEvent, newId, type RecordedEvent, streamId } from '#kernel';
 import type { CreateIndex, Projection, ReadDatabase } from '#projections';
+import { lastRevision } from './whole-stream.js';
 
 export interface SampleSchema {
   accounts: { id: string; balance: number; revision: number };
@@ -110,7 +111,7 @@ export async function appendSample(
   stream: string,
   amount: number,
 ): Promise<RecordedEvent> {
-  const revision = (await store.read(stream)).length - 1;
+  const revision = await lastRevision(store, stream);
   const expected = revision < 0 ? 'no_stream' : revision;
   const [event] = (await store.append(stream, expected, [sampleEvent(amount)])).events;
   if (!event) throw new Error('nothing was appended');

@@ -57,7 +57,7 @@ export class BudgetLedger {
   /** Throws what the budget's `decide` throws. */
   async execute(owner: BudgetOwner, command: LedgerCommand, context: CommandContext): Promise<LedgerResult> {
     const { platformId: platform_id, tenantId: tenant_id, userId } = owner;
-    const known = await this.aggregates.load(budget, userId);
+    const known = await this.aggregates.peek(budget, userId);
     // A budget that was opened never becomes absent again, so only one that is absent may need a key.
     const subject_key = known.state.lifecycle === 'absent' ? await this.keys.assign() : '';
     const opening = openingOf(owner, subject_key);

@@ -1,4 +1,12 @@
-import { type Decider, illegalState, invalidInput, type MicroUsd, notFound, TenantryError } from '#kernel';
+import {
+  type Decider,
+  illegalState,
+  invalidInput,
+  type MicroUsd,
+  notFound,
+  snapshotFormat,
+  TenantryError,
+} from '#kernel';
 import { balanceOf, monthStart, remainingOf } from './account.js';
 import { changed, evolve, openedBy } from './budget.evolve.js';
 import type {
@@ -36,6 +44,11 @@ const MAX_CREDIT_MICRO_USD = 1e15;
 export const budget: Decider<BudgetState, BudgetCommand, BudgetEvent> = {
   category: 'budget',
   initialState: { lifecycle: 'absent' },
+  snapshot: snapshotFormat({
+    version: 1,
+    maps: ['holds'],
+    subjectKey: (state) => (state.lifecycle === 'open' ? state.subject_key : null),
+  }),
 
   decide(command, state) {
     if (state.lifecycle !== 'absent' && state.tenant_id !== command.tenant_id) throw notFound('user');

@@ -1,4 +1,4 @@
-import { type Decider, type DomainEvent, illegalState, notFound } from '#kernel';
+import { type Decider, type DomainEvent, illegalState, notFound, snapshotFormat } from '#kernel';
 
 const MAX_OVERRIDES = 50;
 
@@ -45,6 +45,7 @@ export type RateLimitsCommand =
 export const rateLimits: Decider<RateLimitsState, RateLimitsCommand, RateLimitsEvent> = {
   category: 'rateLimits',
   initialState: { lifecycle: 'absent' },
+  snapshot: snapshotFormat({ version: 1, maps: ['overrides'] }),
 
   decide(command, state) {
     if (state.lifecycle !== 'absent' && state.tenant_id !== command.tenant_id) throw notFound('user');

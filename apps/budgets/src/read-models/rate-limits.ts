@@ -55,7 +55,7 @@ export class RateLimits {
   }
 
   private async recallOverride({ tenantId, userId }: OfUser, name: string): Promise<RateLimit | undefined> {
-    const { state } = await this.aggregates.refresh(rateLimits, userId);
+    const { state } = await this.aggregates.load(rateLimits, userId);
     if (state.lifecycle !== 'open' || state.tenant_id !== tenantId) return undefined;
     return state.overrides.get(name);
   }

@@ -51,7 +51,7 @@ export class ConnectionProcess {
   ): Promise<{ position: bigint; isPending: boolean }> {
     const now = this.clock.now();
     const { provider, redirectUri, scopes } = wanted;
-    const { state } = await this.aggregates.load(connections, userId);
+    const { state } = await this.aggregates.peek(connections, userId);
     const made = await this.aggregates.execute(
       connections,
       userId,

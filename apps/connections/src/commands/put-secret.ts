@@ -36,7 +36,7 @@ export class PutSecretHandler implements ICommandHandler<PutSecret> {
   /** Makes or replaces the secret. Throws `illegal_state` for one more than a user can have. */
   async execute({ secret, context }: PutSecret): Promise<bigint> {
     const { platformId, tenantId, userId, name, value } = secret;
-    const { state } = await this.aggregates.load(vault, userId);
+    const { state } = await this.aggregates.peek(vault, userId);
     const { position } = await this.aggregates.execute(
       vault,
       userId,

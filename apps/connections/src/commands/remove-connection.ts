@@ -32,7 +32,7 @@ export class RemoveConnectionHandler implements ICommandHandler<RemoveConnection
     const revocation = await this.revocations.settle(userId, connectionId, context, () =>
       this.process.execute(place, { kind: 'remove' }, context),
     );
-    const { position } = await this.aggregates.load(connections, userId);
+    const { position } = await this.aggregates.peek(connections, userId);
     return { ...revocation, position };
   }
 }

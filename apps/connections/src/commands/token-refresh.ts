@@ -1,15 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
-import type { EventStore } from '#event-store';
-import { type Clock, type CommandContext, illegalState, newId, notFound, streamName } from '#kernel';
-import { CLOCK, EVENT_STORE } from '#platform';
+import { Aggregates } from '#event-store';
+import { type Clock, type CommandContext, illegalState, newId, notFound } from '#kernel';
+import { CLOCK } from '#platform';
 import { connections } from '../domain/connections.decide.js';
-import type {
-  Connection,
-  ConnectionsEvent,
-  ConnectionsState,
-  OpenConnections,
-} from '../domain/connections.js';
+import type { Connection, ConnectionsState, OpenConnections } from '../domain/connections.js';
 import { CLAIM_MS } from '../domain/token-refresh.js';
 import { OAuthClient, type OAuthServer, type Tokens } from '../outbound/oauth-client.js';
 import { failureIn } from '../outbound/provider-failure.js';
@@ -38,7 +33,7 @@ export class TokenRefresh {
     private readonly vault: TokenVault,
     private readonly oauth: OAuthClient,
     private readonly revocations: Revocations,
-    @Inject(EVENT_STORE) private readonly store: EventStore,
+    private readonly aggregates: Aggregates,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -103,17 +98,13 @@ export class TokenRefresh {
     }
   }
 
-  /** Another process has the claim or has used it. What the cache of aggregates holds may be older than that. */
+  /** Another process has the claim or has used it. */
   private async elsewhere(place: ConnectionPlace, sealed: string, known: Connection): Promise<Connection> {
     let connection = known;
     const isOpen = () => connection.sealed === sealed && connection.refresh !== null;
     for (let waitedMs = 0; isOpen() && waitedMs < CLAIM_MS; waitedMs += POLL_MS) {
       await sleep(POLL_MS);
-      const events = await this.store.read(streamName(connections.category, place.userId));
-      const state = events.reduce<ConnectionsState>(
-        (before, event) => connections.evolve(before, event as unknown as ConnectionsEvent),
-        connections.initialState,
-      );
+      const { state } = await this.aggregates.load(connections, place.userId);
       connection = connectionIn(state, place).connection;
     }
     if (connection.sealed === sealed) {

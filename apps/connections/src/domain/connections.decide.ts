@@ -1,4 +1,4 @@
-import { type Decider, illegalState, notFound } from '#kernel';
+import { type Decider, illegalState, notFound, snapshotFormat } from '#kernel';
 import { evolve } from './connections.evolve.js';
 import type {
   Connection,
@@ -18,6 +18,11 @@ export const MAX_CONNECTIONS = 200;
 export const connections: Decider<ConnectionsState, ConnectionsCommand, ConnectionsEvent> = {
   category: 'connections',
   initialState: { lifecycle: 'absent' },
+  snapshot: snapshotFormat({
+    version: 1,
+    maps: ['connections', 'left_over'],
+    subjectKey: (state) => (state.lifecycle === 'open' ? state.subject_key : null),
+  }),
 
   decide(command, state) {
     if (state.lifecycle !== 'absent' && state.tenant_id !== command.tenant_id) throw notFound('user');

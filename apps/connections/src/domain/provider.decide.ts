@@ -1,10 +1,14 @@
-import { type Decider, notFound, TenantryError } from '#kernel';
+import { type Decider, notFound, snapshotFormat, TenantryError } from '#kernel';
 import type { ProviderCommand, ProviderEvent, ProviderState } from './provider.js';
 
 /** Whom the users of a platform can connect to, by name: configured, replaced and removed at will. */
 export const provider: Decider<ProviderState, ProviderCommand, ProviderEvent> = {
   category: 'provider',
   initialState: { lifecycle: 'absent' },
+  snapshot: snapshotFormat({
+    version: 1,
+    subjectKey: (state) => (state.lifecycle === 'configured' ? state.subject_key : null),
+  }),
 
   decide(command, state) {
     if (command.kind === 'remove') {

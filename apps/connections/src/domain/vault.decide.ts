@@ -1,4 +1,4 @@
-import { type Decider, illegalState, notFound } from '#kernel';
+import { type Decider, illegalState, notFound, snapshotFormat } from '#kernel';
 import type {
   OpenVault,
   PutSecret,
@@ -19,6 +19,11 @@ const NO_VERSIONS: OpenVault['versions'] = new Map();
 export const vault: Decider<VaultState, VaultCommand, VaultEvent> = {
   category: 'vault',
   initialState: { lifecycle: 'absent' },
+  snapshot: snapshotFormat({
+    version: 1,
+    maps: ['versions'],
+    subjectKey: (state) => (state.lifecycle === 'open' ? state.subject_key : null),
+  }),
 
   decide(command, state) {
     if (state.lifecycle !== 'absent' && state.tenant_id !== command.tenant_id) throw notFound('user');

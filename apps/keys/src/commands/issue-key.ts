@@ -48,7 +48,7 @@ export class IssueKeyHandler implements ICommandHandler<IssueKey> {
 
   /** Throws `invalid_input` for an expiry in the past and `illegal_state` when the user has too many live keys. */
   async execute({ key, context }: IssueKey): Promise<IssuedKey> {
-    const { state } = await this.aggregates.load(keyring, key.userId);
+    const { state } = await this.aggregates.peek(keyring, key.userId);
     const rawKey = createApiKey('user');
     const { events, position } = await this.aggregates.execute(
       keyring,

@@ -41,7 +41,7 @@ export class RevokeKeyHandler implements ICommandHandler<RevokeKey> {
     } catch (error) {
       if (!isTenantryError(error) || error.kind !== 'not_found') throw error;
       if (!(await this.keys.hasEnded(revocation, at))) throw error;
-      return (await this.aggregates.load(keyring, userId)).position;
+      return (await this.aggregates.peek(keyring, userId)).position;
     }
   }
 }

@@ -1,4 +1,4 @@
-import { type Decider, illegalState, invalidInput, notFound } from '#kernel';
+import { type Decider, illegalState, invalidInput, notFound, snapshotFormat } from '#kernel';
 import type {
   HeldKey,
   IssueKey,
@@ -21,6 +21,11 @@ const KEPT_AFTER_END_MS = 24 * 60 * 60 * 1_000;
 export const keyring: Decider<KeyringState, KeyringCommand, KeyringEvent> = {
   category: 'keyring',
   initialState: { lifecycle: 'absent' },
+  snapshot: snapshotFormat({
+    version: 1,
+    maps: ['keys'],
+    subjectKey: (state) => (state.lifecycle === 'open' ? state.subject_key : null),
+  }),
 
   decide(command, state) {
     if (state.lifecycle !== 'absent' && state.tenant_id !== command.tenant_id) throw notFound('user');

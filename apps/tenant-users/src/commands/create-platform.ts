@@ -47,7 +47,7 @@ export class CreatePlatformHandler implements ICommandHandler<CreatePlatform> {
     };
     const fixed = wanted.fixed ?? { keyId: newId(), rawKey: createApiKey('plat') };
     const scope = { ...context, platformId: id };
-    const known = await this.aggregates.load(platform, id);
+    const known = await this.aggregates.peek(platform, id);
     const { state } =
       known.state.lifecycle === 'alive'
         ? known

@@ -68,7 +68,7 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
   }
 
   private async isDeleted(tenantId: string): Promise<boolean> {
-    return (await this.aggregates.load(tenant, tenantId)).state.lifecycle === 'deleted';
+    return (await this.aggregates.peek(tenant, tenantId)).state.lifecycle === 'deleted';
   }
 
   private async createOrFind(user: NewUser, context: CommandContext): Promise<CreatedUser> {
@@ -80,7 +80,7 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
     } catch (error) {
       if (!(error instanceof IdentifierTaken)) throw error;
       if (!user.returnExisting || error.kind !== 'user.external_id') throw duplicateRecord(error);
-      const { position } = await this.aggregates.load(tenantUser, error.holder);
+      const { position } = await this.aggregates.peek(tenantUser, error.holder);
       return { id: error.holder, position, created: false };
     }
   }

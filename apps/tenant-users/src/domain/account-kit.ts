@@ -1,4 +1,4 @@
-import { type Decider, type DomainEvent, illegalState, notFound } from '#kernel';
+import { type Decider, type DomainEvent, illegalState, notFound, snapshotFormat } from '#kernel';
 import { differing } from './differing.js';
 
 export const BUDGET_PERIODS = ['monthly', 'none'] as const;
@@ -68,6 +68,7 @@ export type AccountKitCommand =
 export const accountKit: Decider<AccountKitState, AccountKitCommand, AccountKitEvent> = {
   category: 'accountKit',
   initialState: { lifecycle: 'absent' },
+  snapshot: snapshotFormat({ version: 1 }),
 
   decide(command, state) {
     if (command.kind === 'create') {

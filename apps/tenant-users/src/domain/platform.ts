@@ -1,4 +1,4 @@
-import { type Decider, type DomainEvent, illegalState, notFound } from '#kernel';
+import { type Decider, type DomainEvent, illegalState, notFound, snapshotFormat } from '#kernel';
 import { differing } from './differing.js';
 
 export interface PlatformSettings {
@@ -39,6 +39,7 @@ export type PlatformCommand =
 export const platform: Decider<PlatformState, PlatformCommand, PlatformEvent> = {
   category: 'platform',
   initialState: { lifecycle: 'absent' },
+  snapshot: snapshotFormat({ version: 1 }),
 
   decide(command, state) {
     if (command.kind === 'create') {

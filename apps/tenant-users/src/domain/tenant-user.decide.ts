@@ -1,4 +1,4 @@
-import { type Decider, illegalState, notFound } from '#kernel';
+import { type Decider, illegalState, notFound, snapshotFormat } from '#kernel';
 import { differing } from './differing.js';
 import { userStanding } from './identifiers.js';
 import { evolve } from './tenant-user.evolve.js';
@@ -23,6 +23,10 @@ import {
 export const tenantUser: Decider<TenantUserState, TenantUserCommand, TenantUserEvent> = {
   category: 'tenantUser',
   initialState: { lifecycle: 'absent' },
+  snapshot: snapshotFormat({
+    version: 1,
+    subjectKey: (state) => (state.lifecycle === 'alive' ? state.subject_key : null),
+  }),
 
   decide(command, state) {
     switch (command.kind) {

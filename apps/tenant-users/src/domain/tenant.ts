@@ -1,4 +1,11 @@
-import { type Decider, type DomainEvent, illegalState, type JsonObject, notFound } from '#kernel';
+import {
+  type Decider,
+  type DomainEvent,
+  illegalState,
+  type JsonObject,
+  notFound,
+  snapshotFormat,
+} from '#kernel';
 import { differing } from './differing.js';
 
 export type TenantCreated = DomainEvent<
@@ -50,6 +57,7 @@ export type TenantCommand =
 export const tenant: Decider<TenantState, TenantCommand, TenantEvent> = {
   category: 'tenant',
   initialState: { lifecycle: 'absent' },
+  snapshot: snapshotFormat({ version: 1 }),
 
   decide(command, state) {
     if (command.kind === 'create') {

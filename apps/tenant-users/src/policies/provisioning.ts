@@ -78,7 +78,7 @@ export class Provisioning {
     context: CommandContext,
   ): Promise<bigint> {
     const { platform_id: platformId, default_user_id: userId } = created;
-    const known = await this.aggregates.load(tenantUser, userId);
+    const known = await this.aggregates.peek(tenantUser, userId);
     if (known.state.lifecycle !== 'absent') return known.position;
     const { state } = await this.aggregates.load(platform, platformId);
     if (state.lifecycle !== 'alive') throw new Error('a tenant was created without its platform');
@@ -100,7 +100,7 @@ export class Provisioning {
     } catch (error) {
       // The tenant is being deleted.
       if (!isTenantryError(error) || error.code !== 'not_found') throw error;
-      return (await this.aggregates.load(tenantUser, userId)).position;
+      return (await this.aggregates.peek(tenantUser, userId)).position;
     }
   }
 }

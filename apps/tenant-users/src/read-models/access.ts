@@ -93,13 +93,13 @@ export class Access extends PlatformKeys {
   private async recall(keyHash: string, tenantId?: string): Promise<Resolved> {
     const keyId = this.ids.get(keyHash);
     if (keyId === undefined) throw unavailable('keys cannot be looked up just now');
-    const { state: key } = await this.aggregates.refresh(platformKey, keyId);
+    const { state: key } = await this.aggregates.load(platformKey, keyId);
     if (key.lifecycle !== 'active' || key.key_hash !== keyHash) return 'unknown';
     const { platform_id: platformId, tenant_id: onlyTenantId } = key;
-    const { state: owner } = await this.aggregates.refresh(platform, platformId);
+    const { state: owner } = await this.aggregates.load(platform, platformId);
     if (owner.lifecycle !== 'alive') return 'unknown';
     const id = onlyTenantId ?? tenantId ?? owner.default_tenant_id;
-    const { state: found } = await this.aggregates.refresh(tenant, id);
+    const { state: found } = await this.aggregates.load(tenant, id);
     if (found.lifecycle !== 'alive' || found.platform_id !== platformId) {
       return onlyTenantId === null ? 'no_tenant' : 'unknown';
     }
@@ -141,7 +141,7 @@ export class Access extends PlatformKeys {
     const inReadModel = async () =>
       (await this.findTenant({ id: tenantId, platformId })).length > 0 || undefined;
     return this.log.lookUp(inReadModel, async () => {
-      const { state } = await this.aggregates.refresh(tenant, tenantId);
+      const { state } = await this.aggregates.load(tenant, tenantId);
       return state.lifecycle === 'alive' && state.platform_id === platformId;
     });
   }

@@ -75,7 +75,7 @@ export class KnownUsers extends UserDirectory {
   }
 
   private async recall(tenantId: string, userId: string): Promise<KnownUser | undefined> {
-    const { state } = await this.aggregates.refresh(tenant, tenantId);
+    const { state } = await this.aggregates.load(tenant, tenantId);
     return state.lifecycle === 'alive' ? this.history.known({ tenantId, userId }) : undefined;
   }
 }

@@ -1,30 +1,47 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { EventStore } from '#event-store';
-import { type Json, notFound, type RecordedEvent, streamName } from '#kernel';
+import { type EventStore, pages } from '#event-store';
+import { notFound, type RecordedEvent, streamName } from '#kernel';
 import { decodeCursor, EVENT_STORE, encodeCursor, type KnownUser } from '#platform';
 import { PersonalDataCodec, Sealer } from '#privacy';
-import { tenantUser } from '../domain/tenant-user.decide.js';
 import {
   PERSONAL_FIELDS,
+  type PersonalData,
   STANDING_FIELDS,
+  type Standing,
   type TenantUserCreated,
-  type TenantUserEvent,
   type TenantUserUpdated,
 } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
 import type { UserEventPage, UserEventResource } from '../http/user-event.dto.js';
+import {
+  type Change,
+  changesOf,
+  FIELDS,
+  type Fields,
+  isCreation,
+  isDeletion,
+  neededBefore,
+  tells,
+  valueIn,
+} from './told-fields.js';
 import { userResource } from './user-resource.js';
 
-const isCreation = (event: { type: string } | undefined): boolean =>
-  event?.type.startsWith('tenant-user.created.') ?? false;
+interface Place {
+  tenantId: string;
+  userId: string;
+}
 
-type Fields = Record<string, Json>;
-type Event = RecordedEvent<object> & TenantUserEvent;
+/** Where a user's events begin and end. */
+interface Ends {
+  stream: string;
+  first: RecordedEvent;
+  last: RecordedEvent;
+}
 
-const FIELDS: readonly string[] = [...PERSONAL_FIELDS, ...STANDING_FIELDS];
-const PERSONAL: ReadonlySet<string> = new Set(PERSONAL_FIELDS);
-
-/** Reads what happened to a user straight from the log, where it stays when the user is deleted. */
+/**
+ * Reads what happened to a user straight from the log, where it stays when the user is deleted. What a user was at an
+ * event is in that event, or in the nearest before it that tells each field: no more is read, and little is held.
+ */
 @Injectable()
 export class UserHistory {
   private readonly codec: PersonalDataCodec;
@@ -40,38 +57,36 @@ export class UserHistory {
    * The user as of a time or a revision. Throws `not_found` where the tenant does not have the user, or did not
    * have it yet, and for a revision that it has not come to.
    */
-  async asOf(
-    { tenantId, userId }: { tenantId: string; userId: string },
-    moment: { at: string } | { revision: number },
-  ): Promise<UserResource> {
-    const stored = await this.stored(tenantId, userId);
-    const isLater = (event: RecordedEvent) =>
-      'at' in moment ? Date.parse(event.at) > Date.parse(moment.at) : event.revision > moment.revision;
-    const later = stored.findIndex(isLater);
-    const past = later === -1 ? stored : stored.slice(0, later);
-    const events = (await Promise.all(past.map((event) => this.codec.decode(event)))) as Event[];
-    const state = events.reduce((before, event) => tenantUser.evolve(before, event), tenantUser.initialState);
-    const [first, last] = [events[0], events.at(-1)];
-    const isReached = 'at' in moment || last?.revision === moment.revision;
-    if (!first || !last || !isReached || isGone(stored) || state.lifecycle !== 'alive') {
-      throw notFound('user');
-    }
-    const placed = { id: userId, revision: last.revision, created_at: first.at, updated_at: last.at };
-    return userResource({ ...state, ...placed }, state.personal);
+  async asOf(place: Place, moment: { at: string } | { revision: number }): Promise<UserResource> {
+    const ends = await this.ends(place);
+    if (!ends || isDeletion(ends.last)) throw notFound('user');
+    const { stream, first } = ends;
+    const event =
+      'at' in moment
+        ? await this.lastUntil(Date.parse(moment.at), ends)
+        : await this.eventAt(stream, moment.revision);
+    if (!event) throw notFound('user');
+    const values = await this.values(stream, event, new Set(FIELDS));
+    const { tenant_id, is_default } = first.data as unknown as TenantUserCreated['data'];
+    const standing = picked(values, STANDING_FIELDS) as unknown as Standing;
+    const placed = { id: place.userId, tenant_id, is_default, revision: event.revision };
+    const times = { created_at: first.at, updated_at: event.at };
+    const personal = picked(values, PERSONAL_FIELDS) as unknown as PersonalData;
+    return userResource({ ...standing, ...placed, ...times }, personal);
   }
 
   /** The user as the log has it now. Throws `not_found`. */
-  latest(place: { tenantId: string; userId: string }): Promise<UserResource> {
+  latest(place: Place): Promise<UserResource> {
     return this.asOf(place, { at: '9999-12-31T23:59:59Z' });
   }
 
   /** The user as the services know it, without its personal data; undefined where the tenant does not have it now. */
-  async known({ tenantId, userId }: { tenantId: string; userId: string }): Promise<KnownUser | undefined> {
-    const [first, ...later] = await this.store.read(streamName('tenantUser', userId));
-    if (!first || !isCreation(first) || isGone(later)) return undefined;
-    const { tenant_id, opening_budget } = first.data as unknown as TenantUserCreated['data'];
-    if (tenant_id !== tenantId) return undefined;
-    const { status, account_kit_id } = (later.at(-1) ?? first).data as unknown as TenantUserUpdated['data'];
+  async known(place: Place): Promise<KnownUser | undefined> {
+    const ends = await this.ends(place);
+    if (!ends || isDeletion(ends.last)) return undefined;
+    const { first, last } = ends;
+    const { opening_budget } = first.data as unknown as TenantUserCreated['data'];
+    const { status, account_kit_id } = last.data as unknown as TenantUserUpdated['data'];
     const openingBudget = opening_budget
       ? { limit: opening_budget.limit_micro_usd, period: opening_budget.period }
       : null;
@@ -79,73 +94,83 @@ export class UserHistory {
   }
 
   /** Oldest first. Throws `not_found` where the tenant never had the user. */
-  async list(
-    { tenantId, userId }: { tenantId: string; userId: string },
-    { limit, cursor }: { limit: number; cursor?: string },
-  ): Promise<UserEventPage> {
+  async list(place: Place, { limit, cursor }: { limit: number; cursor?: string }): Promise<UserEventPage> {
     const after = cursor === undefined ? -1 : decodeCursor(cursor, 'created_at');
-    const stored = await this.stored(tenantId, userId);
-    const last = Math.min(after + limit, stored.length - 1);
-    // What a change came from is what the events before it add up to.
-    const events = await Promise.all(stored.slice(0, last + 1).map((event) => this.codec.decode(event)));
-    const data = described(events as Event[], isGone(stored)).slice(after + 1);
-    const next = last < stored.length - 1 ? encodeCursor(last, 'created_at') : null;
-    return { data, next_cursor: next };
-  }
-
-  private async stored(tenantId: string, userId: string): Promise<RecordedEvent[]> {
-    const stored = await this.store.read(streamName('tenantUser', userId));
-    const [first] = stored;
-    const tenantOf = first?.data as { tenant_id?: string } | undefined;
-    if (tenantOf?.tenant_id !== tenantId || !isCreation(first)) throw notFound('user');
-    return stored;
-  }
-}
-
-const isGone = (stored: readonly RecordedEvent[]): boolean =>
-  stored.at(-1)?.type === 'tenant-user.deleted.v1';
-
-/** Each event with the fields that it changed; `gone` leaves out whose they were. */
-function described(events: readonly Event[], gone: boolean): UserEventResource[] {
-  let state = tenantUser.initialState;
-  return events.map((event) => {
-    const before = fieldsOf(state);
-    state = tenantUser.evolve(state, event);
-    const after = fieldsOf(state);
-    const { id, type, position, revision, at, metadata } = event;
-    const changes = changedFields(event).map((field) => {
-      const hidden = gone && PERSONAL.has(field);
-      const change = { from: before[field] ?? null, to: after[field] ?? null };
-      return [field, hidden ? { from: null, to: null } : change] as const;
-    });
+    const ends = await this.ends(place);
+    if (!ends) throw notFound('user');
+    const { stream, last } = ends;
+    const isGone = isDeletion(last);
+    const stored = await this.store.read(stream, { from: after + 1, limit });
+    const before = await this.eventAt(stream, after);
+    const values = before ? await this.values(stream, before, neededBefore(stored)) : {};
+    // Of a user who is gone nothing personal is told, so nothing is opened either.
+    const events = isGone ? stored : await Promise.all(stored.map((event) => this.codec.decode(event)));
+    const changes = changesOf(events, values, isGone);
+    const end = stored.at(-1)?.revision ?? last.revision;
     return {
-      id,
-      type,
-      position: position.toString(),
-      revision,
-      at,
-      actor: metadata.actor,
-      correlation_id: metadata.correlationId,
-      changes: Object.fromEntries(changes),
+      data: stored.map((event, index) => described(event, changes[index] ?? {})),
+      next_cursor: end < last.revision ? encodeCursor(end, 'created_at') : null,
     };
-  });
-}
-
-function fieldsOf(state: typeof tenantUser.initialState): Fields {
-  return state.lifecycle === 'alive' ? ({ ...state, ...state.personal } as unknown as Fields) : {};
-}
-
-/** The same fields whether their values can still be read or not. */
-function changedFields(event: TenantUserEvent): readonly string[] {
-  switch (event.type) {
-    case 'tenant-user.created.v1':
-    case 'tenant-user.created.v2':
-      return FIELDS;
-    case 'tenant-user.updated.v1':
-    case 'tenant-user.updated.v2':
-      return event.data.changed;
-    case 'tenant-user.deleted.v1':
-    case 'tenant-user.abandoned.v1':
-      return [];
   }
+
+  /** Undefined where the tenant never had the user. */
+  private async ends({ tenantId, userId }: Place): Promise<Ends | undefined> {
+    const stream = streamName('tenantUser', userId);
+    const [[first], [last]] = await Promise.all([
+      this.store.read(stream, { limit: 1 }),
+      this.store.read(stream, { limit: 1, backwards: true }),
+    ]);
+    if (!first || !last || !isCreation(first)) return undefined;
+    return (first.data as { tenant_id?: string }).tenant_id === tenantId
+      ? { stream, first, last }
+      : undefined;
+  }
+
+  private async eventAt(stream: string, revision: number): Promise<RecordedEvent | undefined> {
+    return revision < 0 ? undefined : (await this.store.read(stream, { from: revision, limit: 1 }))[0];
+  }
+
+  /** The last event up to a time, by bisection: times within a stream never go back. */
+  private async lastUntil(timeMs: number, { stream, last }: Ends): Promise<RecordedEvent | undefined> {
+    if (Date.parse(last.at) <= timeMs) return last;
+    let found: RecordedEvent | undefined;
+    for (let [low, high] = [0, last.revision - 1]; low <= high; ) {
+      const middle = (low + high) >>> 1;
+      const event = await this.eventAt(stream, middle);
+      if (event && Date.parse(event.at) <= timeMs) [found, low] = [event, middle + 1];
+      else high = middle - 1;
+    }
+    return found;
+  }
+
+  /** The fields as of an event: each as it was told last. */
+  private async values(stream: string, event: RecordedEvent, fields: ReadonlySet<string>): Promise<Fields> {
+    const values: Fields = {};
+    const missing = new Set(fields);
+    for await (const stored of this.backwards(stream, event)) {
+      const told = [...missing].filter((field) => tells(stored, field));
+      const opened = told.length > 0 ? await this.codec.decode(stored) : stored;
+      for (const field of told) {
+        values[field] = valueIn(opened, field);
+        missing.delete(field);
+      }
+      if (missing.size === 0) break;
+    }
+    return values;
+  }
+
+  private async *backwards(stream: string, event: RecordedEvent): AsyncGenerator<RecordedEvent> {
+    yield event;
+    const range = { from: event.revision - 1, backwards: true } as const;
+    for await (const page of pages(this.store, stream, range)) yield* page;
+  }
+}
+
+const picked = (values: Fields, names: readonly string[]): Fields =>
+  Object.fromEntries(names.map((name) => [name, values[name] ?? null]));
+
+function described(event: RecordedEvent, changes: Record<string, Change>): UserEventResource {
+  const { id, type, position, revision, at, metadata } = event;
+  const { actor, correlationId: correlation_id } = metadata;
+  return { id, type, position: position.toString(), revision, at, actor, correlation_id, changes };
 }

@@ -5,11 +5,13 @@ import {
   type Batch,
   type EventStore,
   type ExpectedRevision,
+  type ReadOptions,
   RevisionConflict,
   type SubscribeOptions,
   type Subscription,
 } from '../event-store.js';
 import { LogSubscription } from '../log-subscription.js';
+import { pageRange } from '../pages.js';
 import { AppendStream } from './append-stream.js';
 import { Backoff } from './backoff.js';
 import { CatchUp } from './catch-up.js';
@@ -106,9 +108,9 @@ export class EventStoreDb implements EventStore {
     return this.during(this.appendEvents(stream, expected, events));
   }
 
-  async read(stream: string, from = 0): Promise<RecordedEvent[]> {
+  async read(stream: string, options: ReadOptions = {}): Promise<RecordedEvent[]> {
     this.assertOpen();
-    return this.during(this.retried(() => this.reader.events(stream, from)));
+    return this.during(this.retried(() => this.reader.events(stream, pageRange(options))));
   }
 
   /** Throws an Error when `after` lies beyond the end: this log is then not the one that it was read from. */
@@ -182,9 +184,8 @@ export class EventStoreDb implements EventStore {
 
   /** The server tells the position of an append's last event alone. The append stands, whether this succeeds or not. */
   private async readBack(stream: string, revision: number, count: number): Promise<RecordedEvent[]> {
-    const from = revision - count + 1;
-    const events = await this.retried(() => this.reader.events(stream, from)).catch(() => []);
-    return events.slice(0, count);
+    const range = { from: revision - count + 1, limit: count, backwards: false };
+    return this.retried(() => this.reader.events(stream, range)).catch(() => []);
   }
 
   private async probe(): Promise<void> {

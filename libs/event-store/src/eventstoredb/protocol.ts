@@ -10,10 +10,12 @@ import type {
 import streams from '@eventstore/db-client/generated/streams_pb.js';
 import type { RecordedEvent } from '#kernel';
 import { recordedEvent } from '../event-row.js';
+import type { PageRange } from '../pages.js';
 import type { EventRow } from '../sqlite/log-file.js';
 import { AccessDenied, Refused, tooLarge, WrongRevision } from './failures.js';
 
 const { Options } = streams.ReadReq;
+const BACKWARDS = 1;
 /** Where the server says that it does not know an event's position. */
 const NO_POSITION = 0xffff_ffff_ffff_ffffn;
 /** A filtered subscription tells how far it has looked every so many times 32 events. */
@@ -99,11 +101,14 @@ function refusal(response: BatchAppendResp): Error {
   return new Error(`the event log answered: ${error?.getMessage() || name || 'nothing'}`);
 }
 
-export function readStreamRequest(stream: string, from: number): ReadReq {
+export function readStreamRequest(stream: string, { from, limit, backwards }: PageRange): ReadReq {
   const place = new Options.StreamOptions();
-  place.setStreamIdentifier(streamIdentifier(stream)).setRevision(String(from));
+  place.setStreamIdentifier(streamIdentifier(stream));
+  if (from === Number.MAX_SAFE_INTEGER) place.setEnd(new shared.Empty());
+  else place.setRevision(String(from));
   return readRequest((options) => {
-    options.setStream(place).setCount(String(Number.MAX_SAFE_INTEGER)).setNoFilter(new shared.Empty());
+    options.setStream(place).setCount(String(limit)).setNoFilter(new shared.Empty());
+    if (backwards) options.setReadDirection(BACKWARDS);
   });
 }
 
@@ -112,7 +117,7 @@ export function readLastRequest(count: number, { isFiltered }: { isFiltered: boo
   const place = new Options.AllOptions();
   place.setEnd(new shared.Empty());
   return readRequest((options) => {
-    options.setAll(place).setCount(String(count)).setReadDirection(1);
+    options.setAll(place).setCount(String(count)).setReadDirection(BACKWARDS);
     if (isFiltered) options.setFilter(filter(undefined));
     else options.setNoFilter(new shared.Empty());
   });

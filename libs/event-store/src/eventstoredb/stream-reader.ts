@@ -1,5 +1,6 @@
 import type { ReadReq, ReadResp } from '@eventstore/db-client/generated/streams_pb.js';
 import type { RecordedEvent } from '#kernel';
+import { MAX_PAGE_BYTES, type PageRange } from '../pages.js';
 import type { Connection } from './connection.js';
 import { Refused, StreamEnded } from './failures.js';
 import { inTime } from './in-time.js';
@@ -13,12 +14,16 @@ export class StreamReader {
     private readonly timeoutMs: number,
   ) {}
 
-  /** The events of a stream from a revision on, none where there is no such stream. */
-  async events(stream: string, from: number): Promise<RecordedEvent[]> {
+  /** A page of a stream, empty where there is no such stream. */
+  async events(stream: string, range: PageRange): Promise<RecordedEvent[]> {
     const entries: LogEntry[] = [];
-    for await (const answer of this.answers(readStreamRequest(`${this.prefix}${stream}`, from))) {
+    let bytes = 0;
+    for await (const answer of this.answers(readStreamRequest(`${this.prefix}${stream}`, range))) {
       const entry = logEntry(answer, this.prefix);
-      if (entry) entries.push(entry);
+      if (!entry) continue;
+      entries.push(entry);
+      bytes += entry.bytes;
+      if (bytes >= MAX_PAGE_BYTES) break;
     }
     // A server older than 22.6 does not tell positions here; then any that is not before the event's will do.
     const isTold = entries.every(({ position }) => position !== undefined);

@@ -1,7 +1,8 @@
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { RecordedEvent } from '#kernel';
 import { recordedEvent } from '../event-row.js';
 import type { Scan, ScanResult } from '../log-subscription.js';
+import { MAX_PAGE_BYTES, type PageRange } from '../pages.js';
 import type { EventRow } from './log-file.js';
 
 const COLUMNS = 'position, stream, revision, id, type, at, data, metadata';
@@ -11,7 +12,8 @@ const SCAN_WINDOW = 4_096;
 /** Reads the log on a connection of its own, on the calling thread; it sees what is committed. */
 export class LogReader {
   private readonly database: DatabaseSync;
-  private readonly stream: StatementSync;
+  private readonly forwards: StatementSync;
+  private readonly backwards: StatementSync;
   private readonly all: StatementSync;
   private readonly some: StatementSync;
 
@@ -24,26 +26,27 @@ export class LogReader {
     };
     const range = 'position > ? AND position <= ?';
     const category = "substr(stream, 1, instr(stream, '-') - 1)";
-    this.stream = prepare('stream = ? AND revision >= ? ORDER BY revision LIMIT ?');
+    this.forwards = prepare('stream = ? AND revision >= ? ORDER BY revision LIMIT ?');
+    this.backwards = prepare('stream = ? AND revision <= ? ORDER BY revision DESC LIMIT ?');
     this.all = prepare(`${range} ORDER BY position LIMIT ?`);
     this.some = prepare(
       `${range} AND ${category} IN (SELECT value FROM json_each(?)) ORDER BY position LIMIT ?`,
     );
   }
 
-  /** A limit of -1 is none. */
-  readStream(stream: string, from: number, limit = -1): RecordedEvent[] {
-    return this.stream.all(stream, from, limit).map(eventOf);
+  readStream(stream: string, { from, limit, backwards }: PageRange): RecordedEvent[] {
+    const statement = backwards ? this.backwards : this.forwards;
+    return cut(statement.iterate(stream, from, limit)).events;
   }
 
   scan({ after, head, limit, categories }: Scan): ScanResult {
     const end = Math.min(head, after + SCAN_WINDOW);
     const rows = categories
-      ? this.some.all(after, end, JSON.stringify([...categories]), limit)
-      : this.all.all(after, end, limit);
-    const events = rows.map(eventOf);
+      ? this.some.iterate(after, end, JSON.stringify([...categories]), limit)
+      : this.all.iterate(after, end, limit);
+    const { events, isCut } = cut(rows);
     const last = events.at(-1);
-    return { events, position: last && events.length === limit ? Number(last.position) : end };
+    return { events, position: last && (isCut || events.length === limit) ? Number(last.position) : end };
   }
 
   close(): void {
@@ -51,12 +54,16 @@ export class LogReader {
   }
 }
 
-/** The statements answer arrays in the order of COLUMNS, which Node's types do not know. */
-function eventOf(row: unknown): RecordedEvent {
-  const [position, stream, revision, ...event] = row as SQLOutputValue[];
-  return recordedEvent(event as EventRow, {
-    stream: stream as string,
-    revision: revision as number,
-    position: position as number,
-  });
+/** At most a page's bytes of what a statement finds. The statement ends here, so that no read transaction stays open. */
+function cut(rows: Iterable<unknown>): { events: RecordedEvent[]; isCut: boolean } {
+  const events: RecordedEvent[] = [];
+  let size = 0;
+  for (const row of rows) {
+    const [position, stream, revision, ...event] = row as [number, string, number, ...EventRow];
+    events.push(recordedEvent(event, { stream, revision, position }));
+    const [, , , data, metadata] = event;
+    size += data.length + metadata.length;
+    if (size >= MAX_PAGE_BYTES) return { events, isCut: true };
+  }
+  return { events, isCut: false };
 }

@@ -8,10 +8,12 @@ import {
   type EventStore,
   type ExpectedRevision,
   KeyTaken,
+  type ReadOptions,
   RevisionConflict,
   type SubscribeOptions,
   type Subscription,
 } from '../event-store.js';
+import { pageRange } from '../pages.js';
 import { LogFeed, storedEvents } from './log-feed.js';
 import type { AppendOutcome, AppendRequest, TakenOutcome } from './log-file.js';
 import { LogReader } from './log-reader.js';
@@ -72,7 +74,8 @@ export class SqliteEventStore implements EventStore {
       throw new RevisionConflict(stream, expected, expectedRevision(outcome.actual));
     }
     const { kind, revision, position } = outcome;
-    const firstWrite = () => this.#reader.readStream(stream, request.expected + 1, events.length);
+    const place = { from: request.expected + 1, limit: events.length, backwards: false };
+    const firstWrite = () => this.#reader.readStream(stream, place);
     return {
       revision,
       position: BigInt(position),
@@ -80,9 +83,9 @@ export class SqliteEventStore implements EventStore {
     };
   }
 
-  async read(stream: string, from = 0): Promise<RecordedEvent[]> {
+  async read(stream: string, options: ReadOptions = {}): Promise<RecordedEvent[]> {
     if (!this.#isOpen) throw unavailable('the event log is closed');
-    return this.#reader.readStream(stream, from);
+    return this.#reader.readStream(stream, pageRange(options));
   }
 
   subscribe(options: SubscribeOptions, onBatch: (batch: Batch) => Promise<void>): Subscription {

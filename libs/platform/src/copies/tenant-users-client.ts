@@ -11,7 +11,7 @@ import type { CopyKind } from './copy.js';
 export class TenantUsersClient {
   constructor(@Inject(SETTINGS) private readonly settings: Settings) {}
 
-  /** All that was ever said of one thing, in order; nothing where there is none. Rejects with `unavailable`. */
+  /** What there is to say of one thing, in order; nothing where there is none. Rejects with `unavailable`. */
   async messages(kind: CopyKind, id: string): Promise<Message<object>[]> {
     const { tenantUsersUrl: url, rootKey } = this.settings;
     const path = `/internal/messages/${kind}/${id}`;

@@ -45,8 +45,11 @@ export class ReadCall {
 
   private streamEvents(options: ReadReq.Options): readonly StoredEvent[] | undefined {
     const events = this.log.stream(streamOf(options));
-    const from = Number(options.getStream()?.getRevision() ?? 0);
-    return events.length === 0 ? undefined : events.slice(from, from + Number(options.getCount()));
+    if (events.length === 0) return undefined;
+    const [place, count] = [options.getStream(), Number(options.getCount())];
+    const from = place?.hasEnd() ? events.length - 1 : Number(place?.getRevision() ?? 0);
+    if (options.getReadDirection() === 0) return events.slice(from, from + count);
+    return events.slice(Math.max(0, from + 1 - count), from + 1).reverse();
   }
 
   private allEvents(options: ReadReq.Options): readonly StoredEvent[] {

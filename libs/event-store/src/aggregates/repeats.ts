@@ -1,0 +1,90 @@
+import { type DomainEvent, type Evolver, type RepeatableRequest, repeatableRequest } from '#kernel';
+import type { EventStore } from '../event-store.js';
+import { pages } from '../pages.js';
+import { type Executed, type Known, lastRevisionOf, told } from './aggregate.js';
+import type { Folding } from './folding.js';
+
+/** By so much the clocks of processes may differ that write to one log. */
+const CLOCK_DIFFERENCE_MS = 300_000;
+
+/**
+ * Finds what a repeatable request has done to a stream before, here or elsewhere. Within one run of a request, what was
+ * found or appended is passed: a second change of the same stream is looked for after the first.
+ */
+export class Repeats {
+  private readonly passed = new WeakMap<RepeatableRequest, Map<string, number>>();
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly folding: Folding,
+  ) {}
+
+  /** The request at hand has come so far in the stream. */
+  pass(stream: string, revision: number): void {
+    const request = repeatableRequest();
+    if (!request) return;
+    const passed = this.passed.get(request) ?? new Map<string, number>();
+    this.passed.set(request, passed.set(stream, revision));
+  }
+
+  /**
+   * The aggregate as of the last event that the request at hand appended before, with all of those; undefined where
+   * there is none up to `known`. `earlier`, where it is given, may save some reading.
+   */
+  async find<State, Event extends DomainEvent>(
+    evolver: Evolver<State, Event>,
+    stream: string,
+    known: Known<State>,
+    earlier?: Known<State>,
+  ): Promise<Executed<State, Event> | undefined> {
+    const request = repeatableRequest();
+    // Nobody but this process could have done it, and this is its first time.
+    if (!request || (this.store.exclusive && !request.resumed)) return undefined;
+    const revisions = await this.revisions(request, stream, known);
+    const last = revisions.at(-1);
+    if (last === undefined) return undefined;
+    const then = last === known.revision ? known : await this.folding.asOf(evolver, stream, last, earlier);
+    const events = await this.folding.events<Event>(stream, revisions);
+    this.pass(stream, last);
+    return { ...told(then), events };
+  }
+
+  private async revisions(
+    request: RepeatableRequest,
+    stream: string,
+    { revision, causes }: Known<unknown>,
+  ): Promise<number[]> {
+    const after = Math.max(
+      this.passed.get(request)?.get(stream) ?? -1,
+      request.revisionAtBegin?.(stream) ?? -1,
+    );
+    const until = lastRevisionOf({ revision });
+    const recent = causes.revisionsOf(request.id).filter((own) => own > after && own <= until);
+    const { before } = causes;
+    if (recent.length > 0 || !before || before.last <= after || isOlder(before.at, request)) return recent;
+    // What this process knew before the request first came to it is none of its events.
+    if (!request.resumed && before.seenAtMs < request.startedAt) return [];
+    return this.olderRevisions(request, stream, { from: before.last, to: after + 1 });
+  }
+
+  /** Reads backwards until events are older than the request can be. */
+  private async olderRevisions(
+    request: RepeatableRequest,
+    stream: string,
+    range: { from: number; to: number },
+  ): Promise<number[]> {
+    const found: number[] = [];
+    for await (const page of pages(this.store, stream, { ...range, backwards: true })) {
+      for (const { revision, at, metadata } of page) {
+        const isOwn = metadata.causationId === request.id;
+        if (isOwn) found.unshift(revision);
+        else if (found.length > 0 || isOlder(at, request)) return found;
+      }
+    }
+    return found;
+  }
+}
+
+/** What was appended at that time is none of the request's events. */
+const isOlder = (at: string, { startedAt }: RepeatableRequest): boolean =>
+  Date.parse(at) < startedAt - CLOCK_DIFFERENCE_MS;
