@@ -23,7 +23,7 @@ import { InvalidSetting, type Settings } from './settings.js';
 import { MESSAGE_BUS, SETTINGS } from './tokens.js';
 
 export const BODY_LIMIT_BYTES = 256 * 1024;
-const CATCH_UP_TIMEOUT_MS = 10_000;
+const CATCH_UP_TIMEOUT_MS = 2_000;
 
 /** The HTTP engine with the limits of the public contract. */
 function adapter(): FastifyAdapter {
@@ -81,7 +81,7 @@ export async function createApp(
 
 /**
  * Starts the read models, the policies, the relay and the consumers. After a crash the read models may be behind
- * what was acknowledged, so it waits for them, within bounds: a long rebuild goes on while the service answers.
+ * what was acknowledged, so it waits for them a moment; reads of one that takes longer answer 503 until it is there.
  */
 export async function startFollowing(app: NestFastifyApplication): Promise<void> {
   await app.get(ReadModels).start(CATCH_UP_TIMEOUT_MS);

@@ -6,6 +6,7 @@ interface Waiter {
 /** How far something has come in the log, and who waits for it to come further. */
 export class PositionTracker {
   #position = 0n;
+  #owed = 0n;
   #halted = true;
   readonly #waiters = new Set<Waiter>();
 
@@ -15,6 +16,16 @@ export class PositionTracker {
 
   get halted(): boolean {
     return this.#halted;
+  }
+
+  /** Someone was told of a position that it has not come to yet. */
+  get owes(): boolean {
+    return this.#position < this.#owed;
+  }
+
+  /** The position is told without waiting any longer. */
+  owe(position: bigint): void {
+    if (position > this.#owed) this.#owed = position;
   }
 
   /** Starts at a position that may lie before the last one. */

@@ -58,10 +58,39 @@ export class ProjectionRunner {
     return this.#get(name).progress.waitFor(position, timeoutMs);
   }
 
-  /** The same for several projections; all when no names are given. */
-  async waitForAll(position: bigint, timeoutMs: number, names?: readonly string[]): Promise<boolean> {
-    const waits = (names ?? [...this.#live.keys()]).map((name) => this.waitFor(name, position, timeoutMs));
+  /** The same for all; `served` leaves out those of which every read is refused. */
+  async waitForAll(position: bigint, timeoutMs: number, { served = false } = {}): Promise<boolean> {
+    const awaited = [...this.#live.values()].filter(({ reads }) => reads.served || !served);
+    const waits = awaited.map(({ progress }) => progress.waitFor(position, timeoutMs));
     return (await Promise.all(waits)).every(Boolean);
+  }
+
+  /**
+   * The same for a write that is answered then: where it is false, reads are refused until it would be true. It is at
+   * once where they are refused already.
+   */
+  async settle(name: string, position: bigint, timeoutMs: number): Promise<boolean> {
+    const { reads, progress } = this.#get(name);
+    if (reads.served && (await progress.waitFor(position, timeoutMs))) return true;
+    progress.owe(position);
+    return false;
+  }
+
+  /** Whether each follows the log, and has come to all that this process has answered. */
+  areCurrent(names: readonly string[]): boolean {
+    for (const name of names) if (!this.#get(name).reads.current) return false;
+    return true;
+  }
+
+  /**
+   * Throws `unavailable` with code `projection_behind` where the tables of one can't be read: it has failed, is being
+   * built, or has not come to what was answered.
+   */
+  requireReadable(names: readonly string[]): void {
+    for (const name of names) {
+      const { refusal } = this.#get(name).reads;
+      if (refusal) throw refusal;
+    }
   }
 
   /** Rejects when the log can't tell its head. */

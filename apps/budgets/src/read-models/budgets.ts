@@ -1,20 +1,25 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Clock, formatUsd, type MicroUsd, streamName } from '#kernel';
-import { CLOCK, decodeCursor, type Page, pageOf, READ_DATABASE } from '#platform';
+import { CLOCK, decodeCursor, type Page, pageOf, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { type Account, monthEnd, periodStartOf, remainingOf, rolledOver } from '../domain/account.js';
 import type { BudgetResource, TransactionResource } from '../http/budget.dto.js';
+import { BUDGETS } from './budgets.projection.js';
 import type { BudgetRow, BudgetTables, TransactionRow } from './tables.js';
 
 /** Reads budgets; each look-up is keyed by (tenant, user). */
 @Injectable()
 export class Budgets {
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly sealer: Sealer,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(BUDGETS);
+  }
 
   async get(tenantId: string, userId: string): Promise<BudgetResource | undefined> {
     const row = await this.find(tenantId, userId);

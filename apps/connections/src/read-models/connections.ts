@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Clock, streamName } from '#kernel';
-import { CLOCK, decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import { CLOCK, decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import { isExpired } from '../domain/connections.decide.js';
 import type { McpServer } from '../domain/connections.js';
 import type { ConnectionResource } from '../http/connection.dto.js';
-import { ConnectionsProjection } from './connections.projection.js';
+import { CONNECTION_LIST, ConnectionsProjection } from './connections.projection.js';
 import type { ConnectionRow, ConnectionTables } from './tables.js';
 
 /** Whose connections: each look-up is keyed by both. */
@@ -17,12 +17,16 @@ export interface ConnectionOwner {
 /** Reads the connections of users. */
 @Injectable()
 export class Connections {
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly projection: ConnectionsProjection,
     private readonly log: LogAnswers,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(CONNECTION_LIST);
+  }
 
   async get(
     owner: ConnectionOwner,
@@ -42,6 +46,7 @@ export class Connections {
   /** For commands, which are answered while the read model is away. */
   find(owner: ConnectionOwner, id: string): Promise<ConnectionResource | undefined> {
     return this.log.lookUp(
+      [CONNECTION_LIST],
       () => this.get(owner, id),
       () => this.latest(owner, id),
     );

@@ -1,21 +1,25 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { streamName } from '#kernel';
-import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import { providerId } from '../commands/provider-access.js';
 import type { ProviderSettings } from '../domain/provider.js';
 import type { ProviderResource } from '../http/provider.dto.js';
-import { ProvidersProjection } from './providers.projection.js';
+import { PROVIDERS, ProvidersProjection } from './providers.projection.js';
 import type { ConnectionTables, ProviderRow } from './tables.js';
 
 /** Reads providers; each look-up is keyed by (platform, name). */
 @Injectable()
 export class ProviderList {
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly projection: ProvidersProjection,
     private readonly log: LogAnswers,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(PROVIDERS);
+  }
 
   async get(
     platformId: string,

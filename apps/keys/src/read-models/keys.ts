@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Clock, notFound, streamName } from '#kernel';
-import { CLOCK, decodeCursor, type Page, pageOf, READ_DATABASE } from '#platform';
+import { CLOCK, decodeCursor, type Page, pageOf, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { endOf } from '../domain/keyring.decide.js';
 import type { KeyResource } from '../http/key.dto.js';
+import { KEY_REGISTRY } from './key-registry.projection.js';
 import { KeyUses } from './key-uses.js';
 import type { KeyRow, KeyTables } from './tables.js';
 
@@ -19,12 +20,16 @@ type ListedKey = KeyRow & { last_used_at: string | null };
 /** Reads the keys of users, never the keys themselves. */
 @Injectable()
 export class Keys {
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly sealer: Sealer,
     private readonly uses: KeyUses,
     @Inject(CLOCK) private readonly clock: Clock,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(KEY_REGISTRY);
+  }
 
   /** Newest first. */
   async list(

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Aggregates } from '#event-store';
 import { formatUsd, streamName } from '#kernel';
 import {
@@ -11,13 +11,13 @@ import {
   type PageQuery,
   ProjectionCache,
   pageOf,
-  READ_DATABASE,
+  ReadModels,
 } from '#platform';
 import type { ReadDatabase } from '#projections';
 import { accountKit, type KitPolicy, startingBudget } from '../domain/account-kit.js';
 import { platform } from '../domain/platform.js';
 import type { AccountKitResource } from '../http/account-kit.dto.js';
-import { AccessProjection } from './access.projection.js';
+import { ACCESS, AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
 /** What a user is given who is made now. */
@@ -33,19 +33,22 @@ export class AccountKits extends AccountKitDirectory {
   /** Creates of users and uses of what a kit governs ask for one each time. */
   private readonly terms: ProjectionCache<StartingTerms>;
 
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly projection: AccessProjection,
     private readonly aggregates: Aggregates,
     private readonly log: LogAnswers,
   ) {
     super();
+    this.database = readModels.databaseOf(ACCESS);
     this.terms = new ProjectionCache([projection]);
   }
 
   find(platformId: string, id: string): Promise<StartingTerms | undefined> {
     const inReadModels = () => this.terms.get(`${platformId}:${id}`, () => this.read(platformId, id));
-    return this.log.lookUp(inReadModels, () => this.recall(platformId, id));
+    return this.log.lookUp([ACCESS], inReadModels, () => this.recall(platformId, id));
   }
 
   private async recall(platformId: string, id: string): Promise<StartingTerms | undefined> {

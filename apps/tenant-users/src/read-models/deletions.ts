@@ -1,11 +1,12 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { type RecordedEvent, streamId, streamName } from '#kernel';
-import { LogAnswers, type PlatformAccess, READ_DATABASE } from '#platform';
+import { LogAnswers, type PlatformAccess, ReadModels } from '#platform';
 import type { CreateIndex, Projection, ReadDatabase } from '#projections';
 import type { DeletionEvent } from '../domain/deletion.js';
 import type { DeletionResource } from '../http/user.dto.js';
 import type { DeletionTables, TenantDeletionTables } from './tables.js';
+import { TENANT_DELETIONS } from './tenant-deletions.js';
 
 export const DELETIONS = 'deletions';
 
@@ -102,11 +103,17 @@ export class DeletionsProjection implements Projection<DeletionTables> {
 
 @Injectable()
 export class Deletions {
+  private readonly database: ReadDatabase;
+  private readonly withTenants: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly projection: DeletionsProjection,
     private readonly log: LogAnswers,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(DELETIONS);
+    this.withTenants = readModels.databaseOf(DELETIONS, TENANT_DELETIONS);
+  }
 
   async get(
     tenantId: string,
@@ -145,7 +152,7 @@ export class Deletions {
    */
   async tenantOf({ platformId, onlyTenantId, tenant }: PlatformAccess, userId: string): Promise<string> {
     if (onlyTenantId !== null) return tenant.id;
-    const gone = await this.database
+    const gone = await this.withTenants
       .reader<DeletionTables & TenantDeletionTables>()
       .selectFrom('deletions')
       .innerJoin('tenant_deletions', 'tenant_deletions.tenant_id', 'deletions.tenant_id')

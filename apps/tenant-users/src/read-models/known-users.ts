@@ -5,9 +5,9 @@ import { type KnownUser, LogAnswers, ProjectionCache, READ_DATABASE, UserDirecto
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import { tenant } from '../domain/tenant.js';
 import type { OpeningBudget } from '../domain/tenant-user.js';
-import { AccessProjection } from './access.projection.js';
+import { ACCESS, AccessProjection } from './access.projection.js';
 import type { AccessTables, UserDirectoryTables, UserRow } from './tables.js';
-import { UserDirectoryProjection } from './user-directory.projection.js';
+import { USER_DIRECTORY, UserDirectoryProjection } from './user-directory.projection.js';
 import { UserHistory } from './user-history.js';
 
 const MAX_KNOWN = 50_000;
@@ -47,6 +47,7 @@ export class KnownUsers extends UserDirectory {
 
   find(tenantId: string, userId: string): Promise<KnownUser | undefined> {
     return this.log.lookUp(
+      [USER_DIRECTORY, ACCESS],
       () => this.known.get(`${tenantId}:${userId}`, () => this.read(tenantId, userId)),
       () => this.recall(tenantId, userId),
     );

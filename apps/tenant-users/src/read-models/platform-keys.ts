@@ -7,12 +7,12 @@ import {
   type Page,
   type PageQuery,
   pageOf,
-  READ_DATABASE,
+  ReadModels,
   type Scope,
 } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { PlatformKeyResource } from '../http/platform-key.dto.js';
-import { AccessProjection } from './access.projection.js';
+import { ACCESS, AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
 /** Whose keys: all of a platform's, or those of one tenant of it. */
@@ -24,12 +24,16 @@ export interface PlatformKeyOwner {
 /** Reads platform keys for those who manage them, never the keys themselves. */
 @Injectable()
 export class PlatformKeyRegistry {
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly projection: AccessProjection,
     private readonly log: LogAnswers,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(ACCESS);
+  }
 
   async get(
     platformId: string,

@@ -1,19 +1,23 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { formatUsd, streamName } from '#kernel';
-import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { PlatformResource } from '../http/platform.dto.js';
-import { AccessProjection } from './access.projection.js';
+import { ACCESS, AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
 /** Reads platforms: the operator sees all of them. */
 @Injectable()
 export class Platforms {
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly projection: AccessProjection,
     private readonly log: LogAnswers,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(ACCESS);
+  }
 
   async get(id: string, database = this.database): Promise<PlatformResource | undefined> {
     const row = await this.platforms(database).selectAll().where('id', '=', id).executeTakeFirst();

@@ -1,7 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { type RecordedEvent, streamId } from '#kernel';
-import { READ_DATABASE } from '#platform';
+import { ReadModels } from '#platform';
 import {
   type CreateIndex,
   type Projection,
@@ -97,7 +97,11 @@ const addToCounts = prepareStatement((database: Kysely<TenantDeletionTables>, sl
 /** Reads how far deletions of tenants are; each look-up is keyed by (platform, id). */
 @Injectable()
 export class TenantDeletions {
-  constructor(@Inject(READ_DATABASE) private readonly database: ReadDatabase) {}
+  private readonly database: ReadDatabase;
+
+  constructor(readModels: ReadModels) {
+    this.database = readModels.databaseOf(TENANT_DELETIONS);
+  }
 
   async get(
     { platformId, onlyTenantId }: TenantReader,

@@ -1,9 +1,9 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { type JsonObject, streamName } from '#kernel';
-import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { TenantResource } from '../http/tenant.dto.js';
-import { AccessProjection } from './access.projection.js';
+import { ACCESS, AccessProjection } from './access.projection.js';
 import type { AccessTables } from './tables.js';
 
 /** Who asks: a key of the whole platform, or of one tenant of it, which then knows of no others. */
@@ -14,11 +14,15 @@ export interface TenantReader {
 
 @Injectable()
 export class Tenants {
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly projection: AccessProjection,
     private readonly log: LogAnswers,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(ACCESS);
+  }
 
   async get(reader: TenantReader, id: string, database = this.database): Promise<TenantResource | undefined> {
     const row = await this.tenantsFor(reader, database).selectAll().where('id', '=', id).executeTakeFirst();

@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { AppLogger, READ_DATABASE } from '#platform';
+import { isTenantryError } from '#kernel';
+import { AppLogger, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { IndexedRows } from './indexed-rows.js';
 import type { UserDirectoryTables, UserRow } from './tables.js';
-import { UserDirectoryProjection } from './user-directory.projection.js';
+import { USER_DIRECTORY, UserDirectoryProjection } from './user-directory.projection.js';
 import { meets, type UserCondition, type UserFilter, UserFilters, type WantedUsers } from './user-filter.js';
 import { UserIndex, type WantedPage } from './user-index.js';
 
@@ -34,13 +35,17 @@ export class UserLists implements OnApplicationBootstrap, OnApplicationShutdown 
   private replacements = 0;
   private readonly stopping = new AbortController();
 
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly sealer: Sealer,
     private readonly filters: UserFilters,
     private readonly projection: UserDirectoryProjection,
     private readonly logger: AppLogger,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(USER_DIRECTORY);
+  }
 
   onApplicationBootstrap(): void {
     void this.keepWarm(this.stopping.signal);
@@ -65,6 +70,7 @@ export class UserLists implements OnApplicationBootstrap, OnApplicationShutdown 
         }
       } catch (error) {
         if (signal.aborted) return;
+        if (isTenantryError(error) && error.code === 'projection_behind') continue;
         this.logger.failure(error, { part: 'user lists' });
       }
     }

@@ -1,12 +1,13 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { streamName } from '#kernel';
-import { decodeCursor, type ListOrder, type Page, pageOf, READ_DATABASE } from '#platform';
+import { decodeCursor, type ListOrder, type Page, pageOf, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import type { PersonalData } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
 import type { UserDirectoryTables, UserRow } from './tables.js';
+import { USER_DIRECTORY } from './user-directory.projection.js';
 import type { UserFilter } from './user-filter.js';
 import { UserLists } from './user-lists.js';
 import { userResource } from './user-resource.js';
@@ -36,12 +37,15 @@ const findUser = (database: ReadDatabase) =>
 export class Users {
   private readonly findUser: ReturnType<typeof findUser>;
 
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly sealer: Sealer,
     private readonly lists: UserLists,
   ) {
-    this.findUser = findUser(database);
+    this.database = readModels.databaseOf(USER_DIRECTORY);
+    this.findUser = findUser(this.database);
   }
 
   async get(tenantId: string, userId: string): Promise<UserResource | undefined> {

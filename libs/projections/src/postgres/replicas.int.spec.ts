@@ -234,6 +234,8 @@ const describeReplicas = (server: PostgresCluster) =>
       const newer = await start(2);
       expect(await newer.runner.waitFor('accounts', position, 100)).toBe(false);
       expect((await newer.state())[0]).toBe('starting');
+      expect(() => newer.runner.requireReadable(['accounts'])).toThrow('accounts is being built');
+      expect(() => old.runner.requireReadable(['accounts'])).not.toThrow();
       await stop(old);
       expect(await leading(newer)).toBe(true);
       expect(await newer.runner.waitFor('accounts', position, 10_000)).toBe(true);

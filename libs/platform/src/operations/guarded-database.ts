@@ -1,0 +1,18 @@
+import type { ReadDatabase } from '#projections';
+
+/** The same database, but `check` may throw before each read; writes are not checked. */
+export const guarded = (database: ReadDatabase, check: () => void): ReadDatabase => ({
+  dialect: database.dialect,
+  reader() {
+    check();
+    return database.reader();
+  },
+  select(query) {
+    check();
+    return database.select(query);
+  },
+  write: (work) => database.write(work),
+  queue: (name) => database.queue(name),
+  ready: () => database.ready(),
+  close: () => database.close(),
+});
