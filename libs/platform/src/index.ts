@@ -33,6 +33,7 @@ export {
   TimeField,
   UsdField,
 } from './http/fields.js';
+export { BODY_LIMIT_BYTES } from './http/json-body.js';
 export {
   decodeCursor,
   encodeCursor,
@@ -61,7 +62,6 @@ export { type FollowedLog, ReadModels, type RelayedLog } from './operations/read
 export { PlatformModule } from './platform.module.js';
 export { runService } from './run-service.js';
 export {
-  BODY_LIMIT_BYTES,
   closeOnSignal,
   createApp,
   describeModule,

@@ -9,7 +9,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isTenantryError } from '#kernel';
 import { BusRefusal, type ConsumerOptions, connectConsumer, type MessageBus } from '#message-bus';
 import { sendAnswersTogether } from './http/answers-together.js';
-import { takeJsonBodies } from './http/json-body.js';
+import { BODY_LIMIT_BYTES, takeJsonBodies } from './http/json-body.js';
 import { describeApi } from './http/openapi.js';
 import { refuseOtherMethods } from './http/other-methods.js';
 import { sendBadUrl } from './http/problem.filter.js';
@@ -22,7 +22,6 @@ import { ReadModels } from './operations/read-models.js';
 import { InvalidSetting, type Settings } from './settings.js';
 import { MESSAGE_BUS, SETTINGS } from './tokens.js';
 
-export const BODY_LIMIT_BYTES = 256 * 1024;
 const CATCH_UP_TIMEOUT_MS = 2_000;
 
 /** The HTTP engine with the limits of the public contract. */
