@@ -12,6 +12,7 @@ export const guarded = (database: ReadDatabase, check: () => void): ReadDatabase
     return database.select(query);
   },
   write: (work) => database.write(work),
+  run: (queries) => database.run(queries),
   queue: (name) => database.queue(name),
   ready: () => database.ready(),
   close: () => database.close(),

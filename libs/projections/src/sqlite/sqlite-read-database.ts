@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
-import { type CompiledQuery, Kysely, sql } from 'kysely';
+import { type Compilable, type CompiledQuery, Kysely, sql } from 'kysely';
+import { executing } from '../executing.js';
 import type { ReadDatabase } from '../read-database.js';
 import { SqliteConnection, SqliteDialect, translated } from './sqlite-dialect.js';
 
@@ -59,6 +60,10 @@ export class SqliteReadDatabase implements ReadDatabase {
     return this.#enqueue(() =>
       this.#writer.transaction().execute((it: Kysely<unknown>) => work(it as Kysely<Schema>)),
     );
+  }
+
+  run(queries: readonly Compilable[]): Promise<void> {
+    return this.write(executing(queries));
   }
 
   /** SQLite has one writer. */
