@@ -1,3 +1,6 @@
+/** Each has a timer of its own. */
+const MAX_WAITERS = 10_000;
+
 interface Waiter {
   position: bigint;
   settle: (reached: boolean) => void;
@@ -46,9 +49,10 @@ export class PositionTracker {
     for (const waiter of this.#waiters) waiter.settle(false);
   }
 
+  /** False after the time-out, and at once where nothing moves or too many wait. */
   waitFor(position: bigint, timeoutMs: number): Promise<boolean> {
     if (this.#position >= position) return Promise.resolve(true);
-    if (this.#halted || timeoutMs <= 0) return Promise.resolve(false);
+    if (this.#halted || timeoutMs <= 0 || this.#waiters.size >= MAX_WAITERS) return Promise.resolve(false);
     return new Promise((resolve) => {
       const timer = setTimeout(() => waiter.settle(false), timeoutMs);
       const waiter: Waiter = {

@@ -20,6 +20,8 @@ const SCHEMA = `
 /** The most offsets that one read looks at, so that passing messages over never holds up the event loop. */
 const READ_WINDOW = 2_048;
 const BATCH_SIZE = 256;
+/** Beyond these the disk is too slow for what is asked of it. */
+const MAX_PENDING = 10_000;
 const RETENTION_MS = 24 * 60 * 60 * 1_000;
 
 type Unnumbered<Request> = Request extends unknown ? Omit<Request, 'id'> : never;
@@ -133,6 +135,9 @@ export class MessageLog {
   private ask(request: Unnumbered<LogRequest>): Promise<void> {
     if (this.stopped)
       return Promise.reject(unavailable('the message bus has stopped', { cause: this.stopped }));
+    if (this.pending.size >= MAX_PENDING && request.kind !== 'close') {
+      return Promise.reject(unavailable('too many messages are waiting for the message bus'));
+    }
     const id = ++this.lastId;
     const answer = Promise.withResolvers<void>();
     this.pending.set(id, answer);
