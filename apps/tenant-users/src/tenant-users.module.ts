@@ -12,6 +12,8 @@ import { DeleteAccountKitHandler } from './commands/delete-account-kit.js';
 import { DeleteTenantHandler } from './commands/delete-tenant.js';
 import { DeleteTenantUserHandler } from './commands/delete-tenant-user.js';
 import { IssuePlatformKeyHandler } from './commands/issue-platform-key.js';
+import { KitAssignments } from './commands/kit-assignments.js';
+import { KitDeletions } from './commands/kit-deletions.js';
 import { RevokePlatformKeyHandler } from './commands/revoke-platform-key.js';
 import { UpdateAccountKitHandler } from './commands/update-account-kit.js';
 import { UpdatePlatformHandler } from './commands/update-platform.js';
@@ -28,6 +30,7 @@ import { UserDeletionsController } from './http/user-deletions.controller.js';
 import { Bootstrap } from './policies/bootstrap.js';
 import { CascadeController } from './policies/cascade.controller.js';
 import { DeletionReminders } from './policies/deletion-reminders.js';
+import { KitDeletionProcess } from './policies/kit-deletion.js';
 import { lifecycleMessage, RELAYED_CATEGORIES } from './policies/lifecycle-messages.js';
 import { TENANT_USERS } from './policies/participants.js';
 import { Provisioning } from './policies/provisioning.js';
@@ -81,6 +84,9 @@ export const tenantUsersConsumer: ConsumerOptions = {
     CreateTenantUserHandler,
     UpdateTenantUserHandler,
     DeleteTenantUserHandler,
+    KitAssignments,
+    KitDeletions,
+    KitDeletionProcess,
     UserIds,
     BlindIndexes,
     Usernames,
@@ -127,6 +133,7 @@ export class TenantUsersModule implements OnModuleInit {
     readModels.project(modules.get(TenantDeletionsProjection));
     readModels.follow(modules.get(UserDeletionProcess));
     readModels.follow(modules.get(TenantDeletionProcess));
+    readModels.follow(modules.get(KitDeletionProcess));
     readModels.relay({
       name: 'lifecycle-relay',
       categories: RELAYED_CATEGORIES,

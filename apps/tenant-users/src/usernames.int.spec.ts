@@ -6,6 +6,7 @@ import { CLOCK, EVENT_STORE, ReadModels } from '#platform';
 import { PersonalDataCodec, Sealer } from '#privacy';
 import { openService, type ServiceApplication } from '../../../test/service-application.js';
 import { BlindIndexes } from './commands/blind-indexes.js';
+import { KitAssignments } from './commands/kit-assignments.js';
 import { UpdateTenantUserHandler } from './commands/update-tenant-user.js';
 import { UserIds } from './commands/user-ids.js';
 import { Usernames } from './commands/usernames.js';
@@ -53,7 +54,9 @@ describe('usernames', () => {
     const codec = new PersonalDataCodec(app.get(Sealer));
     const aggregates = new Aggregates(app.get<EventStore>(EVENT_STORE), codec, app.get<Clock>(CLOCK));
     const usernames = new Usernames(aggregates, app.get(UserIds));
-    return { usernames, updates: new UpdateTenantUserHandler(aggregates, app.get(BlindIndexes), usernames) };
+    const kits = new KitAssignments(aggregates);
+    const updates = new UpdateTenantUserHandler(aggregates, kits, app.get(BlindIndexes), usernames);
+    return { usernames, updates };
   };
   const indexOf = (username: string) => service.app.get(UserIds).usernameIndex(tenantId(), username);
   const eventsOf = (username: string) =>

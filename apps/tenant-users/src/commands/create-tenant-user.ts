@@ -9,6 +9,7 @@ import { tenantUser } from '../domain/tenant-user.decide.js';
 import type { CreateUser, PersonalData, Standing, UsernameClaim } from '../domain/tenant-user.js';
 import { BlindIndexes } from './blind-indexes.js';
 import { DeleteTenantUser } from './delete-tenant-user.js';
+import { KitAssignments } from './kit-assignments.js';
 import { UserIds } from './user-ids.js';
 import { Usernames } from './usernames.js';
 
@@ -51,6 +52,8 @@ export class CreateTenantUser extends Command<CreatedUser> {
 
 @CommandHandler(CreateTenantUser)
 export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser> {
+  @Inject() private readonly kits!: KitAssignments;
+
   constructor(
     private readonly aggregates: Aggregates,
     private readonly userIds: UserIds,
@@ -62,9 +65,14 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
 
   /**
    * Throws `duplicate_record` with the existing user's id when the username is taken, or the external_id and not to
-   * be returned.
+   * be returned, and what KitAssignments throws.
    */
-  async execute({ user, context }: CreateTenantUser): Promise<CreatedUser> {
+  execute({ user, context }: CreateTenantUser): Promise<CreatedUser> {
+    const kitId = user.standing.account_kit_id;
+    return this.kits.during(kitId, () => this.createInTenant(user, context));
+  }
+
+  private async createInTenant(user: NewUser, context: CommandContext): Promise<CreatedUser> {
     const { tenantId } = user;
     if (await this.isDeleted(tenantId)) throw notFound('tenant');
     const made = await this.create(user, context);

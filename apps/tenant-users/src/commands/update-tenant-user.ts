@@ -4,6 +4,7 @@ import { type CommandContext, isTenantryError } from '#kernel';
 import { tenantUser } from '../domain/tenant-user.decide.js';
 import type { LivingTenantUser, UpdateUser, UserChanges } from '../domain/tenant-user.js';
 import { BlindIndexes } from './blind-indexes.js';
+import { KitAssignments } from './kit-assignments.js';
 import { Usernames } from './usernames.js';
 
 const MAX_ATTEMPTS = 8;
@@ -30,12 +31,19 @@ export class UpdateTenantUser extends Command<bigint> {
 export class UpdateTenantUserHandler implements ICommandHandler<UpdateTenantUser> {
   constructor(
     private readonly aggregates: Aggregates,
+    private readonly kits: KitAssignments,
     private readonly blindIndexes: BlindIndexes,
     private readonly usernames: Usernames,
   ) {}
 
-  /** Throws `duplicate_record` with the id of the user who has the username. */
+  /** Throws `duplicate_record` with the id of the user who has the username, and what KitAssignments throws. */
   execute({ update, context }: UpdateTenantUser): Promise<bigint> {
+    const { account_kit_id: kitId } = update.changes;
+    const change = () => this.change(update, context);
+    return kitId === undefined ? change() : this.kits.during(kitId, change);
+  }
+
+  private change(update: UserUpdate, context: CommandContext): Promise<bigint> {
     if (update.changes.username === undefined) return this.write(update, context);
     return this.usernames.inTurn({ userId: update.userId }, () => this.rename(update, context));
   }

@@ -54,8 +54,8 @@ export class AccountKits extends AccountKitDirectory {
   private async recall(platformId: string, id: string): Promise<StartingTerms | undefined> {
     const { state: kit } = await this.aggregates.refresh(accountKit, id);
     const { state: owner } = await this.aggregates.refresh(platform, platformId);
-    if (kit.lifecycle !== 'alive' || kit.platform_id !== platformId || owner.lifecycle !== 'alive')
-      return undefined;
+    if (kit.lifecycle === 'absent' || kit.lifecycle === 'deleted') return undefined;
+    if (kit.platform_id !== platformId || owner.lifecycle !== 'alive') return undefined;
     const { default_budget_micro_usd, default_role: role } = owner.settings;
     return { ...terms(kit, default_budget_micro_usd), role };
   }
