@@ -8,12 +8,10 @@ import {
   EVENT_STORE,
   KEY_STORE,
   PlatformKeys,
-  READ_DATABASE,
   ReadModels,
   UserDirectory,
 } from '#platform';
 import { Sealer, type SubjectKeyStore } from '#privacy';
-import type { ReadDatabase } from '#projections';
 import { CreateAccountKitHandler } from './commands/create-account-kit.js';
 import { CreatePlatformHandler } from './commands/create-platform.js';
 import { CreateTenantHandler } from './commands/create-tenant.js';
@@ -23,6 +21,8 @@ import { DeleteTenantHandler } from './commands/delete-tenant.js';
 import { DeleteTenantUserHandler } from './commands/delete-tenant-user.js';
 import { TenantHolders, UserHolders } from './commands/identifier-holders.js';
 import { IssuePlatformKeyHandler } from './commands/issue-platform-key.js';
+import { KitAssignments } from './commands/kit-assignments.js';
+import { KitDeletions } from './commands/kit-deletions.js';
 import { RevokePlatformKeyHandler } from './commands/revoke-platform-key.js';
 import { UpdateAccountKitHandler } from './commands/update-account-kit.js';
 import { UpdatePlatformHandler } from './commands/update-platform.js';
@@ -38,6 +38,7 @@ import { Bootstrap } from './policies/bootstrap.js';
 import { CascadeController } from './policies/cascade.controller.js';
 import { DeletionReminders } from './policies/deletion-reminders.js';
 import { IdentifierFollower } from './policies/identifier-follower.js';
+import { KitDeletionProcess } from './policies/kit-deletion.js';
 import { TENANT_USERS } from './policies/participants.js';
 import { Provisioning } from './policies/provisioning.js';
 import { TenantDeletionProcess } from './policies/tenant-deletion.js';
@@ -64,7 +65,7 @@ export const tenantUsersConsumer: ConsumerOptions = {
   transportId: TENANT_USERS,
 };
 
-type DirectoryParts = [database: ReadDatabase, sealer: Sealer, keys: SubjectKeyStore];
+type DirectoryParts = [readModels: ReadModels, sealer: Sealer, keys: SubjectKeyStore];
 
 /** What the read model of users needs, on whatever thread it runs. */
 const directoryParts = async (sealer: Sealer, keys: SubjectKeyStore) => ({
@@ -98,6 +99,9 @@ const directoryParts = async (sealer: Sealer, keys: SubjectKeyStore) => ({
     CreateTenantUserHandler,
     UpdateTenantUserHandler,
     DeleteTenantUserHandler,
+    KitAssignments,
+    KitDeletions,
+    KitDeletionProcess,
     UserHolders,
     TenantHolders,
     IdentifierFollower,
@@ -111,12 +115,12 @@ const directoryParts = async (sealer: Sealer, keys: SubjectKeyStore) => ({
     KnownUsers,
     {
       provide: UserQueries,
-      useFactory: async (...[database, sealer, keys]: DirectoryParts) =>
+      useFactory: async (...[readModels, sealer, keys]: DirectoryParts) =>
         new UserQueries({
-          database: database.of(USER_DIRECTORY),
+          database: readModels.databaseOf(USER_DIRECTORY),
           ...(await directoryParts(sealer, keys)),
         }),
-      inject: [READ_DATABASE, Sealer, KEY_STORE],
+      inject: [ReadModels, Sealer, KEY_STORE],
     },
     Deletions,
     DeletionPreviews,
@@ -148,5 +152,6 @@ export class TenantUsersModule implements OnModuleInit {
     readModels.follow(modules.get(Provisioning));
     readModels.follow(modules.get(UserDeletionProcess));
     readModels.follow(modules.get(TenantDeletionProcess));
+    readModels.follow(modules.get(KitDeletionProcess));
   }
 }

@@ -1,3 +1,4 @@
+export { type FollowedProjection, FollowedProjections } from './followed-projections.js';
 export { LogFollower, type LogFollowerOptions } from './log-follower.js';
 export type { Logger } from './logger.js';
 export { type Migration, migrate } from './migrations.js';
@@ -21,6 +22,7 @@ export type {
 } from './projection.js';
 export { ProjectionRunner, type ProjectionRunnerOptions } from './projection-runner.js';
 export type { ReadDatabase } from './read-database.js';
+export { Readability } from './readability.js';
 export { Relay, type RelayOptions } from './relay.js';
 export type { PublicMessage, RelayedLog } from './relayed-log.js';
 export { replay } from './replay.js';

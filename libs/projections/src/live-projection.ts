@@ -1,10 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Batch, EventStore, Subscription } from '#event-store';
-import { type Clock, type RecordedEvent, unavailable } from '#kernel';
+import type { Batch, Subscription } from '#event-store';
+import { type RecordedEvent, unavailable } from '#kernel';
 import { type Checkpoint, type CheckpointSchema, Checkpoints } from './checkpoints.js';
 import { describeError, isUnavailable } from './describe-error.js';
 import { Lock } from './lock.js';
-import type { Logger } from './logger.js';
 import { PositionTracker } from './position-tracker.js';
 import {
   type AnyProjection,
@@ -14,26 +13,14 @@ import {
   type ProjectionFailure,
   type ProjectionStatus,
 } from './projection.js';
+import type { ProjectionParts } from './projection-parts.js';
 import { createTables, dropLeftovers, dropTables, maintain } from './projection-tables.js';
-import type { ReadDatabase } from './read-database.js';
-import type { Replicas, Role } from './replicas.js';
+import { Readability } from './readability.js';
+import type { Role } from './replicas.js';
 import { MAX_EVENTS_PER_TRANSACTION, TransactionSize } from './transaction-size.js';
 
 /** How often the position is saved while nothing passes the projection's filter. */
 const IDLE_SAVE_INTERVAL_MS = 1_000;
-
-export interface ProjectionParts {
-  store: Pick<EventStore, 'head' | 'subscribe'>;
-  database: ReadDatabase;
-  replicas: Replicas;
-  clock: Clock;
-  logger: Logger;
-  /**
-   * Called when readers see other rows than before, and before anyone waiting for them: the time to drop caches.
-   * `replaced` where a rebuild's tables took the place of those that readers saw, and at the start.
-   */
-  onChange?: ((projection: string, replaced: boolean) => void) | undefined;
-}
 
 /**
  * Keeps one projection's tables up with the log: a batch and its checkpoint in one transaction. Where another process
@@ -41,6 +28,7 @@ export interface ProjectionParts {
  */
 export class LiveProjection implements Role {
   readonly progress = new PositionTracker();
+  readonly reads = new Readability(this);
   readonly #parts: ProjectionParts & { checkpoints: Checkpoints };
   readonly #lock = new Lock();
   readonly #size: TransactionSize;
@@ -52,7 +40,6 @@ export class LiveProjection implements Role {
   #savedAtMs = 0;
   /** Set when an error left open what was committed: the database is asked before going on. */
   #uncertain = false;
-  #headAtStart = 0n;
   #leading = false;
   /** What is known of the process that leads; undefined while nothing is, or its tables are of another version. */
   #followed: Checkpoint | undefined;
@@ -85,7 +72,7 @@ export class LiveProjection implements Role {
   async start(): Promise<void> {
     await this.#parts.checkpoints.createTable();
     this.#state = 'starting';
-    this.#headAtStart = await this.#parts.store.head();
+    this.reads.begin(await this.#parts.store.head());
     await this.#parts.replicas.join(this);
   }
 
@@ -103,7 +90,9 @@ export class LiveProjection implements Role {
       await createTables(transaction, this.projection);
       await checkpoints.put(transaction, name, { version, position: 0n, tables });
     });
-    this.#headAtStart = await store.head();
+    this.reads.begin(await store.head());
+    // Of what the database lost with its server, some may have been answered.
+    if (!current || found.position < (this.#followed?.position ?? this.#saved)) this.reads.forget();
     this.#uncertain = false;
     this.#leading = true;
     this.#followed = undefined;
@@ -126,6 +115,7 @@ export class LiveProjection implements Role {
     if (this.#leading) return;
     if (found.version !== this.projection.version) {
       if (this.#followed) this.halt();
+      this.reads.forget();
       return;
     }
     const known = this.#followed;
@@ -257,13 +247,13 @@ export class LiveProjection implements Role {
 
   #advanceBehind(position: bigint): void {
     this.progress.advance(position);
-    this.#state = this.position >= this.#headAtStart ? 'standby' : 'starting';
+    this.#state = this.reads.arrive() ? 'standby' : 'starting';
   }
 
   #advance(position: bigint): void {
     if (!this.#leading || this.#state === 'failed') return;
     this.progress.advance(position);
-    if (this.#state === 'starting' && this.progress.position >= this.#headAtStart) this.#state = 'running';
+    if (this.#state === 'starting' && this.reads.arrive()) this.#state = 'running';
   }
 
   async #reload(): Promise<void> {

@@ -3,7 +3,7 @@ import type { Batch, Subscription } from '#event-store';
 import { illegalState, type RecordedEvent } from '#kernel';
 import { type CheckpointSchema, Checkpoints } from './checkpoints.js';
 import { describeError, errorName, isUnavailable } from './describe-error.js';
-import type { LiveProjection, ProjectionParts } from './live-projection.js';
+import type { LiveProjection } from './live-projection.js';
 import {
   type AnyProjection,
   type AnySchema,
@@ -11,6 +11,7 @@ import {
   applyEvents,
   type RebuildStatus,
 } from './projection.js';
+import type { ProjectionParts } from './projection-parts.js';
 import { createTables, dropLeftovers, removeRetired, swapTables } from './projection-tables.js';
 import { countDifferences } from './table-comparison.js';
 import { RenameTablesPlugin, rebuildName } from './table-names.js';

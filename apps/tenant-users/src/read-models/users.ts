@@ -1,5 +1,6 @@
-import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { AppLogger, READ_DATABASE, ReadModels } from '#platform';
+import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { isTenantryError } from '#kernel';
+import { AppLogger, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import type { UserResource } from '../http/user.dto.js';
@@ -15,26 +16,26 @@ export type UserPlace = Pick<UserRow, 'id' | 'sequence'>;
 /** Reads users; each look-up is keyed by (tenant, id). */
 @Injectable()
 export class Users implements OnModuleInit, OnApplicationShutdown {
+  private readonly database: ReadDatabase;
   private readonly rows: UserRows;
   private readonly stopping = new AbortController();
   private keepingReady: Promise<void> | undefined;
 
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
     private readonly queries: UserQueries,
     private readonly readModels: ReadModels,
     private readonly logger: AppLogger,
   ) {
-    this.rows = new UserRows(database.of(USER_DIRECTORY));
+    this.database = readModels.databaseOf(USER_DIRECTORY);
+    this.rows = new UserRows(this.database);
   }
 
   onModuleInit(): void {
-    const failed = (error: unknown) => this.logger.failure(error, { part: 'lists of users' });
     // At the start too: there are tables from then on.
     this.readModels.onReplaced(USER_DIRECTORY, () => {
       this.queries.forget();
-      this.keepingReady ??= this.queries.keepReady(this.stopping.signal, failed);
+      this.keepingReady ??= this.queries.keepReady(this.stopping.signal, (error) => this.failed(error));
     });
   }
 
@@ -70,7 +71,13 @@ export class Users implements OnModuleInit, OnApplicationShutdown {
     return this.queries.list(tenantId, wanted);
   }
 
+  private failed(error: unknown): void {
+    // Whoever reads them is told.
+    if (isTenantryError(error) && error.code === 'projection_behind') return;
+    this.logger.failure(error, { part: 'lists of users' });
+  }
+
   private reader() {
-    return this.database.of(USER_DIRECTORY).reader<UserDirectoryTables>();
+    return this.database.reader<UserDirectoryTables>();
   }
 }
