@@ -464,17 +464,15 @@ describe('the files of the service', () => {
     await put('public_note', 'hello');
     await put('bank', 's3cr3t');
     await app.get(ReadModels).catchUp(10_000);
-    await app.get<ReadDatabase>(READ_DATABASE).write<VaultTables, void>(async (transaction) => {
-      const mine = transaction.selectFrom('secrets').selectAll().where('user_id', '=', user);
-      const [one, two] = await mine.execute();
-      for (const [from, to] of [
-        [one, two],
-        [two, one],
-      ] as const) {
-        const row = transaction.updateTable('secrets').where('user_id', '=', user);
-        await row.set({ sealed: from!.sealed }).where('name_index', '=', to!.name_index).execute();
-      }
-    });
+    const database = app.get<ReadDatabase>(READ_DATABASE).of('secrets');
+    const tables = database.reader<VaultTables>();
+    const mine = tables.selectFrom('secrets').selectAll().where('user_id', '=', user);
+    const [one, two] = await mine.execute();
+    const rows = tables.updateTable('secrets').where('user_id', '=', user);
+    await database.run([
+      rows.set({ sealed: one!.sealed }).where('name_index', '=', two!.name_index),
+      rows.set({ sealed: two!.sealed }).where('name_index', '=', one!.name_index),
+    ]);
     for (const name of ['public_note', 'bank']) expect((await get(name)).status).toBe(500);
   });
 });

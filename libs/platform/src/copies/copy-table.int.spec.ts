@@ -17,6 +17,7 @@ await describeOnReadDatabases('the table of copies', ({ open }) => {
     const changes = Array.from({ length: 40 }, (_, number) =>
       tables[number % 2]?.update('user', 'one', (known) => {
         const { numbers = [] } = (known?.data ?? {}) as { numbers?: number[] };
+        if (numbers.includes(number)) return undefined;
         const revision = (known?.revision ?? -1) + 1;
         return { kind: 'user', id: 'one', revision, data: { numbers: [...numbers, number] } };
       }),

@@ -48,7 +48,10 @@ export class CopyTable {
     return row && copyOf(row);
   }
 
-  /** Stores what `next` makes of what is known; it is asked again where someone else was first. */
+  /**
+   * Stores what `next` makes of what is known. It is asked again where someone else has changed that meanwhile, also on
+   * top of what it made, and answers nothing once it has no more to change.
+   */
   async update(
     kind: CopyKind,
     id: string,

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { EventStore } from '#event-store';
-import { type Clock, notFound, type RecordedEvent } from '#kernel';
+import { type Clock, notFound, type RecordedEvent, unavailable } from '#kernel';
 import {
   type FollowerStatus,
   LogFollower,
@@ -143,7 +143,7 @@ export class ReadModels {
    * asked of the log where it does not.
    */
   areCurrent(projections: readonly string[]): boolean {
-    return this.running().areCurrent(projections);
+    return this.projections?.areCurrent(projections) ?? false;
   }
 
   /**
@@ -218,8 +218,11 @@ export class ReadModels {
   }
 
   private running(): Projections {
-    if (!this.projections) throw new Error('the read models have not been started');
-    return this.projections;
+    if (this.projections) return this.projections;
+    throw unavailable('the read models have not been started', {
+      code: 'projection_behind',
+      retryAfterSeconds: 1,
+    });
   }
 
   private parts() {
