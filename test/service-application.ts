@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Type } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Clock } from '#kernel';
 import type { ConsumerOptions } from '#message-bus';
 import { createApp, loadSettings, PlatformModule, startFollowing } from '#platform';
@@ -19,17 +20,23 @@ interface ServiceParts {
   modules: Type[];
   consumers: readonly ConsumerOptions[];
   clock: Clock;
+  /** Settings beside the data dir. */
+  env?: Record<string, string>;
+  /** Runs before it follows the log. */
+  prepare?(app: NestFastifyApplication): void;
 }
 
 export type ServiceApplication = Awaited<ReturnType<typeof openService>>;
 
 /** A service in this process on the embedded engines, in a folder of its own; `open` it again to see it restart. */
-export async function openService({ modules, consumers, clock }: ServiceParts, folder?: string) {
+export async function openService(parts: ServiceParts, folder?: string) {
+  const { modules, consumers, clock, env } = parts;
   const dataDir = folder ?? (await mkdtemp(join(tmpdir(), 'tenantry-service-')));
-  const settings = loadSettings({ TENANTRY_DATA_DIR: dataDir, LOG_LEVEL: 'silent' });
+  const settings = loadSettings({ TENANTRY_DATA_DIR: dataDir, LOG_LEVEL: 'silent', ...env });
   class TestModule {}
   const imports = [PlatformModule.forRoot(settings, clock), ...modules];
   const app = await createApp({ module: TestModule, imports }, [...consumers]);
+  parts.prepare?.(app);
   await startFollowing(app);
 
   const call = async (method: Method, url: string, body?: object, by: CallOptions = {}) => {

@@ -168,7 +168,7 @@ await onOwnPostgres((cluster) => {
         await expectSuspensionHolds(service, early);
         expectProblem(await service.request('GET', `/v1/users/${early.user.id}`), {
           status: 503,
-          code: 'unavailable',
+          code: 'projection_behind',
         });
         await sleep(OUTAGE_MS);
         expect(await isReady(503)).toBe(true);

@@ -106,7 +106,7 @@ const describeOutage = (cluster: PostgresCluster) => {
       made.push(await createUser(service, { label: `late ${index}` }));
     expectProblem(await service.request('GET', `/v1/users/${made[0]?.id}`), {
       status: 503,
-      code: 'unavailable',
+      code: 'projection_behind',
     });
     await cluster.restart();
     const isReady = await eventually(

@@ -465,17 +465,14 @@ describe('the files of the service', () => {
     await put('bank', 's3cr3t');
     await app.get(ReadModels).catchUp(10_000);
     const database = app.get<ReadDatabase>(READ_DATABASE).of('secrets');
-    const mine = database.reader<VaultTables>().selectFrom('secrets').selectAll();
-    const [one, two] = await mine.where('user_id', '=', user).execute();
-    await database.write<VaultTables, void>(async (transaction) => {
-      for (const [from, to] of [
-        [one, two],
-        [two, one],
-      ] as const) {
-        const row = transaction.updateTable('secrets').where('user_id', '=', user);
-        await row.set({ sealed: from!.sealed }).where('name_index', '=', to!.name_index).execute();
-      }
-    });
+    const tables = database.reader<VaultTables>();
+    const mine = tables.selectFrom('secrets').selectAll().where('user_id', '=', user);
+    const [one, two] = await mine.execute();
+    const rows = tables.updateTable('secrets').where('user_id', '=', user);
+    await database.run([
+      rows.set({ sealed: one!.sealed }).where('name_index', '=', two!.name_index),
+      rows.set({ sealed: two!.sealed }).where('name_index', '=', one!.name_index),
+    ]);
     for (const name of ['public_note', 'bank']) expect((await get(name)).status).toBe(500);
   });
 });

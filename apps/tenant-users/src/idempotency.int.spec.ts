@@ -52,9 +52,9 @@ describe('requests with an Idempotency-Key', () => {
   /** The effect is there and its answer is lost: as a crash between the two leaves it. */
   const losingTheAnswer = async (request: () => ReturnType<typeof post>) => {
     const database = app.get<ReadDatabase>(DURABLE_DATABASE);
-    const { write } = database;
-    const lost = jest.spyOn(database, 'write');
-    lost.mockImplementationOnce(write.bind(database) as never);
+    const run = database.run.bind(database);
+    const lost = jest.spyOn(database, 'run');
+    lost.mockImplementationOnce(run);
     lost.mockRejectedValueOnce(unavailable('lost'));
     const { status } = await request();
     lost.mockRestore();

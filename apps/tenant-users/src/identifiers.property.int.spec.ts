@@ -24,6 +24,7 @@ import {
 import { InMemoryEventStore } from '#testing';
 import { CreateTenantUserHandler } from './commands/create-tenant-user.js';
 import { UserHolders } from './commands/identifier-holders.js';
+import type { KitAssignments } from './commands/kit-assignments.js';
 import { UpdateTenantUserHandler } from './commands/update-tenant-user.js';
 import { userIdentifiers } from './domain/identifiers.js';
 import { tenantUser } from './domain/tenant-user.decide.js';
@@ -36,6 +37,8 @@ const context = () => {
   const id = newId();
   return systemContext({ id, correlationId: id }, { platformId: TENANT, tenantId: TENANT }, 'test');
 };
+
+const anyKit = { during: (_, work) => work() } as KitAssignments;
 
 /** What happens to an append: it may fail before it is stored, or its answer may be lost. */
 type Fate = 'stored' | 'lost' | 'unanswered';
@@ -86,8 +89,8 @@ function world({ exclusive, step, fate }: { exclusive: boolean; step: Step; fate
     const store = new ClaimingEventStore(shared, registry);
     const aggregates = new Aggregates(store, codec, systemClock);
     store.answerFor(['user.external_id', 'user.username'], new UserHolders(aggregates));
-    const creates = new CreateTenantUserHandler(aggregates, undefined as never, keys);
-    const updates = new UpdateTenantUserHandler(aggregates);
+    const creates = new CreateTenantUserHandler(aggregates, anyKit, undefined as never, keys);
+    const updates = new UpdateTenantUserHandler(aggregates, anyKit);
     return {
       create: (personal: Partial<PersonalData>, id?: string) => {
         const user = { platformId: TENANT, tenantId: TENANT, isDefault: false, accountKitId: 'kit' };

@@ -21,6 +21,8 @@ import { DeleteTenantHandler } from './commands/delete-tenant.js';
 import { DeleteTenantUserHandler } from './commands/delete-tenant-user.js';
 import { TenantHolders, UserHolders } from './commands/identifier-holders.js';
 import { IssuePlatformKeyHandler } from './commands/issue-platform-key.js';
+import { KitAssignments } from './commands/kit-assignments.js';
+import { KitDeletions } from './commands/kit-deletions.js';
 import { RevokePlatformKeyHandler } from './commands/revoke-platform-key.js';
 import { UpdateAccountKitHandler } from './commands/update-account-kit.js';
 import { UpdatePlatformHandler } from './commands/update-platform.js';
@@ -36,6 +38,7 @@ import { Bootstrap } from './policies/bootstrap.js';
 import { CascadeController } from './policies/cascade.controller.js';
 import { DeletionReminders } from './policies/deletion-reminders.js';
 import { IdentifierFollower } from './policies/identifier-follower.js';
+import { KitDeletionProcess } from './policies/kit-deletion.js';
 import { TENANT_USERS } from './policies/participants.js';
 import { Provisioning } from './policies/provisioning.js';
 import { TenantDeletionProcess } from './policies/tenant-deletion.js';
@@ -86,6 +89,9 @@ export const tenantUsersConsumer: ConsumerOptions = {
     CreateTenantUserHandler,
     UpdateTenantUserHandler,
     DeleteTenantUserHandler,
+    KitAssignments,
+    KitDeletions,
+    KitDeletionProcess,
     UserHolders,
     TenantHolders,
     IdentifierFollower,
@@ -129,5 +135,6 @@ export class TenantUsersModule implements OnModuleInit {
     readModels.follow(modules.get(Provisioning));
     readModels.follow(modules.get(UserDeletionProcess));
     readModels.follow(modules.get(TenantDeletionProcess));
+    readModels.follow(modules.get(KitDeletionProcess));
   }
 }

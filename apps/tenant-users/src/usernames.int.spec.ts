@@ -7,6 +7,7 @@ import { CLOCK, EVENT_STORE, ReadModels } from '#platform';
 import { IdentifierRegistry, PersonalDataCodec, Sealer } from '#privacy';
 import { filesUnder } from '#testing';
 import { openService, type ServiceApplication } from '../../../test/service-application.js';
+import { KitAssignments } from './commands/kit-assignments.js';
 import { UpdateTenantUserHandler } from './commands/update-tenant-user.js';
 import { userIdentifiers } from './domain/identifiers.js';
 import { tenantUser } from './domain/tenant-user.decide.js';
@@ -54,7 +55,7 @@ describe('usernames', () => {
     const { app } = service;
     const codec = new PersonalDataCodec(app.get(Sealer));
     const aggregates = new Aggregates(app.get<EventStore>(EVENT_STORE), codec, app.get<Clock>(CLOCK));
-    return new UpdateTenantUserHandler(aggregates);
+    return new UpdateTenantUserHandler(aggregates, new KitAssignments(aggregates));
   };
   const identifiers = () => service.app.get(IdentifierRegistry);
   const identifier = (username: string): Identifier => ({

@@ -34,6 +34,8 @@ export interface ErrorDetails {
   /** The scope that the caller's key lacks (`forbidden`). */
   requiredScope?: string;
   retryAfterSeconds?: number;
+  /** The caller alone is told of it. */
+  unlogged?: true;
   cause?: unknown;
 }
 

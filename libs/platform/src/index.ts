@@ -34,6 +34,7 @@ export {
   TimeField,
   UsdField,
 } from './http/fields.js';
+export { BODY_LIMIT_BYTES } from './http/json-body.js';
 export { NoQuery, type Page, PageQuery } from './http/pagination.js';
 export { ByUserId, CurrentAccess, CurrentCaller, CurrentContext, IdParam, UserId } from './http/params.js';
 export { Position } from './http/position.js';
@@ -53,7 +54,6 @@ export { type Changes, type FollowedLog, ReadModels } from './operations/read-mo
 export { PlatformModule } from './platform.module.js';
 export { runService } from './run-service.js';
 export {
-  BODY_LIMIT_BYTES,
   closeOnSignal,
   createApp,
   describeModule,
@@ -73,4 +73,5 @@ export {
   READ_DATABASE,
   SETTINGS,
   SNAPSHOTS,
+  STORAGE,
 } from './tokens.js';

@@ -9,7 +9,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isTenantryError } from '#kernel';
 import { BusRefusal, type ConsumerOptions, connectConsumer, type MessageBus } from '#message-bus';
 import { sendAnswersTogether } from './http/answers-together.js';
-import { takeJsonBodies } from './http/json-body.js';
+import { BODY_LIMIT_BYTES, takeJsonBodies } from './http/json-body.js';
 import { describeApi } from './http/openapi.js';
 import { refuseOtherMethods } from './http/other-methods.js';
 import { sendBadUrl } from './http/problem.filter.js';
@@ -22,8 +22,7 @@ import { ReadModels } from './operations/read-models.js';
 import { InvalidSetting, type Settings } from './settings.js';
 import { MESSAGE_BUS, SETTINGS } from './tokens.js';
 
-export const BODY_LIMIT_BYTES = 256 * 1024;
-const CATCH_UP_TIMEOUT_MS = 10_000;
+const CATCH_UP_TIMEOUT_MS = 2_000;
 
 /** The HTTP engine with the limits of the public contract. */
 function adapter(): FastifyAdapter {
@@ -81,7 +80,7 @@ export async function createApp(
 
 /**
  * Starts the read models, the policies, the relay and the consumers. After a crash the read models may be behind
- * what was acknowledged, so it waits for them, within bounds: a long rebuild goes on while the service answers.
+ * what was acknowledged, so it waits for them a moment; reads of one that takes longer answer 503 until it is there.
  */
 export async function startFollowing(app: NestFastifyApplication): Promise<void> {
   await app.get(ReadModels).start(CATCH_UP_TIMEOUT_MS);

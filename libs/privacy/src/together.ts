@@ -1,6 +1,11 @@
+import { unavailable } from '#kernel';
+
 interface Asked<Question, Answer> extends Pick<PromiseWithResolvers<Answer>, 'resolve' | 'reject'> {
   question: Question;
 }
+
+/** Beyond these the database is too slow for what is asked of it, or away. */
+const MAX_UNDER_WAY = 10_000;
 
 /** Answers all that is asked in one turn of the event loop by one piece of work. */
 export class Together<Question, Answer> {
@@ -13,7 +18,11 @@ export class Together<Question, Answer> {
     this.#work = work;
   }
 
+  /** Rejects with `unavailable` where too much is asked. */
   ask(question: Question): Promise<Answer> {
+    if (this.#underWay.size >= MAX_UNDER_WAY) {
+      return Promise.reject(unavailable('too much is asked of the key store'));
+    }
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     if (this.#asked.length === 0) setImmediate(() => void this.#answer());
     this.#asked.push({ question, resolve, reject });

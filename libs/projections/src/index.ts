@@ -1,3 +1,4 @@
+export { type FollowedProjection, FollowedProjections } from './followed-projections.js';
 export { LogFollower, type LogFollowerOptions } from './log-follower.js';
 export type { Logger } from './logger.js';
 export { type Migration, migrate } from './migrations.js';
@@ -22,6 +23,7 @@ export type {
 export { ProjectionRunner, type ProjectionRunnerOptions } from './projection-runner.js';
 export { LocalQueries, type QueryRunner } from './queries.js';
 export type { ReadDatabase } from './read-database.js';
+export { Readability } from './readability.js';
 export { Relay, type RelayOptions } from './relay.js';
 export type { PublicMessage, RelayedLog } from './relayed-log.js';
 export { replay } from './replay.js';

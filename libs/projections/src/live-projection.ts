@@ -15,6 +15,7 @@ import {
 } from './projection.js';
 import type { ProjectionParts } from './projection-parts.js';
 import { createTables, dropLeftovers, dropTables, maintain } from './projection-tables.js';
+import { Readability } from './readability.js';
 import type { Role } from './replicas.js';
 import { MAX_EVENTS_PER_TRANSACTION, TransactionSize } from './transaction-size.js';
 
@@ -27,6 +28,7 @@ const IDLE_SAVE_INTERVAL_MS = 1_000;
  */
 export class LiveProjection implements Role {
   readonly progress = new PositionTracker();
+  readonly reads = new Readability(this);
   readonly #parts: ProjectionParts & { checkpoints: Checkpoints };
   readonly #lock = new Lock();
   readonly #size: TransactionSize;
@@ -38,7 +40,6 @@ export class LiveProjection implements Role {
   #savedAtMs = 0;
   /** Set when an error left open what was committed: the database is asked before going on. */
   #uncertain = false;
-  #headAtStart = 0n;
   #leading = false;
   /** What is known of the process that leads; undefined while nothing is, or its tables are of another version. */
   #followed: Checkpoint | undefined;
@@ -71,7 +72,7 @@ export class LiveProjection implements Role {
   async start(): Promise<void> {
     await this.#parts.checkpoints.createTable();
     this.#state = 'starting';
-    this.#headAtStart = await this.#parts.store.head();
+    this.reads.begin(await this.#parts.store.head());
     await this.#parts.replicas.join(this);
   }
 
@@ -89,7 +90,9 @@ export class LiveProjection implements Role {
       await createTables(transaction, this.projection);
       await checkpoints.put(transaction, name, { version, position: 0n, tables });
     });
-    this.#headAtStart = await store.head();
+    this.reads.begin(await store.head());
+    // Of what the database lost with its server, some may have been answered.
+    if (!current || found.position < (this.#followed?.position ?? this.#saved)) this.reads.forget();
     this.#uncertain = false;
     this.#leading = true;
     this.#followed = undefined;
@@ -112,6 +115,7 @@ export class LiveProjection implements Role {
     if (this.#leading) return;
     if (found.version !== this.projection.version) {
       if (this.#followed) this.halt();
+      this.reads.forget();
       return;
     }
     const known = this.#followed;
@@ -243,13 +247,13 @@ export class LiveProjection implements Role {
 
   #advanceBehind(position: bigint): void {
     this.progress.advance(position);
-    this.#state = this.position >= this.#headAtStart ? 'standby' : 'starting';
+    this.#state = this.reads.arrive() ? 'standby' : 'starting';
   }
 
   #advance(position: bigint): void {
     if (!this.#leading || this.#state === 'failed') return;
     this.progress.advance(position);
-    if (this.#state === 'starting' && this.progress.position >= this.#headAtStart) this.#state = 'running';
+    if (this.#state === 'starting' && this.reads.arrive()) this.#state = 'running';
   }
 
   async #reload(): Promise<void> {

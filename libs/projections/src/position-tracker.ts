@@ -1,3 +1,6 @@
+/** Each has a timer of its own. */
+const MAX_WAITERS = 10_000;
+
 interface Waiter {
   position: bigint;
   settle: (reached: boolean) => void;
@@ -6,6 +9,7 @@ interface Waiter {
 /** How far something has come in the log, and who waits for it to come further. */
 export class PositionTracker {
   #position = 0n;
+  #owed = 0n;
   #halted = true;
   readonly #waiters = new Set<Waiter>();
 
@@ -15,6 +19,16 @@ export class PositionTracker {
 
   get halted(): boolean {
     return this.#halted;
+  }
+
+  /** Someone was told of a position that it has not come to yet. */
+  get owes(): boolean {
+    return this.#position < this.#owed;
+  }
+
+  /** The position is told without waiting any longer. */
+  owe(position: bigint): void {
+    if (position > this.#owed) this.#owed = position;
   }
 
   /** Starts at a position that may lie before the last one. */
@@ -35,9 +49,10 @@ export class PositionTracker {
     for (const waiter of this.#waiters) waiter.settle(false);
   }
 
+  /** False after the time-out, and at once where nothing moves or too many wait. */
   waitFor(position: bigint, timeoutMs: number): Promise<boolean> {
     if (this.#position >= position) return Promise.resolve(true);
-    if (this.#halted || timeoutMs <= 0) return Promise.resolve(false);
+    if (this.#halted || timeoutMs <= 0 || this.#waiters.size >= MAX_WAITERS) return Promise.resolve(false);
     return new Promise((resolve) => {
       const timer = setTimeout(() => waiter.settle(false), timeoutMs);
       const waiter: Waiter = {

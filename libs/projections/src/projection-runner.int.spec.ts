@@ -18,6 +18,7 @@ import {
 import type { AnyProjection } from './projection.js';
 import { ProjectionRunner } from './projection-runner.js';
 import type { ReadDatabase } from './read-database.js';
+import { MAX_EVENTS_PER_TRANSACTION } from './transaction-size.js';
 
 await describeOnReadDatabases('ProjectionRunner', ({ open }) => {
   let database: ReadDatabase;
@@ -259,6 +260,97 @@ await describeOnReadDatabases('ProjectionRunner', ({ open }) => {
       'movements',
       'schema_versions',
     ]);
+  });
+
+  describe('when others read it', () => {
+    const refusal = (runner: ProjectionRunner) => {
+      try {
+        runner.requireReadable('accounts');
+        return undefined;
+      } catch (error) {
+        return error;
+      }
+    };
+    const isBehind = (message: RegExp, retryAfterSeconds: number) =>
+      expect.objectContaining({
+        code: 'projection_behind',
+        message: expect.stringMatching(message),
+        details: expect.objectContaining({ retryAfterSeconds }),
+      });
+    const expectRefused = (runner: ProjectionRunner, message: RegExp, retryAfterSeconds: number) => {
+      expect(refusal(runner)).toEqual(isBehind(message, retryAfterSeconds));
+      expect(runner.areCurrent(['accounts'])).toBe(false);
+    };
+    const expectRead = (runner: ProjectionRunner) => {
+      expect(refusal(runner)).toBeUndefined();
+      expect(runner.areCurrent(['accounts'])).toBe(true);
+    };
+    /** One that waits at each event after the position. */
+    const heldAfter = (last: number) => {
+      const gate = Promise.withResolvers<void>();
+      const projection = new SampleProjection('accounts', 2);
+      projection.beforeApply = ({ position }) => (position > last ? gate.promise : undefined);
+      return { projection, open: gate.resolve };
+    };
+
+    it('given another version before, then it is refused with how far it is, until it has come to where the log was', async () => {
+      const before = { ...sampleCopy(), name: 'accounts' };
+      await fill(MAX_EVENTS_PER_TRANSACTION);
+      await caughtUp(await start([before], database));
+      await runners[0]?.stop();
+      await fill(MAX_EVENTS_PER_TRANSACTION);
+      const { projection, open } = heldAfter(MAX_EVENTS_PER_TRANSACTION);
+      const runner = await start([projection], database);
+      await runner.waitFor('accounts', 1n, 5_000);
+      expectRefused(runner, /^accounts is being built: \d{1,2} % of the log is read$/, 5);
+      expect(await runner.settle('accounts', 1n, 60_000)).toBe(false);
+      expect(await runner.waitForAll(await store.head(), 0, { served: true })).toBe(true);
+      open();
+      expect(await caughtUp(runner)).toBe(true);
+      expectRead(runner);
+    });
+
+    it('given an empty log, and once it has stopped, then it is read', async () => {
+      const empty = await start([new SampleProjection()], database);
+      expectRead(empty);
+      await empty.stop();
+      expect(refusal(empty)).toBeUndefined();
+    });
+
+    it('given a write that was answered before it had passed it, then it is refused until it has', async () => {
+      await fill(3);
+      const { projection, open } = heldAfter(3);
+      const runner = await start([projection], database);
+      await caughtUp(runner);
+      expect(await runner.settle('accounts', 3n, 5_000)).toBe(true);
+      await fill(2);
+      expectRead(runner);
+      expect(await runner.settle('accounts', 5n, 10)).toBe(false);
+      expectRefused(runner, /^accounts has not come to what was answered before$/, 1);
+      expect(await runner.waitForAll(5n, 10, { served: true })).toBe(false);
+      open();
+      await caughtUp(runner);
+      expectRead(runner);
+    });
+
+    it('given that it has failed, then it is refused until it is rebuilt', async () => {
+      await fill(5);
+      const projection = new SampleProjection();
+      projection.beforeApply = ({ position }) => {
+        if (position === 4n) throw new RangeError('bad');
+      };
+      const runner = await start([projection, { ...sampleCopy(), name: 'copy' }], database);
+      await runner.waitFor('accounts', 5n, 5_000);
+      await runner.waitFor('copy', 5n, 5_000);
+      expectRefused(runner, /^accounts has stopped at an event that it cannot apply$/, 30);
+      expect(runner.areCurrent(['copy'])).toBe(true);
+      expect(await runner.settle('accounts', 5n, 60_000)).toBe(false);
+      expect(await runner.waitForAll(5n, 0, { served: true })).toBe(true);
+      projection.beforeApply = () => undefined;
+      runner.rebuild('accounts');
+      expect(await runner.rebuilt('accounts')).toMatchObject({ state: 'completed' });
+      expectRead(runner);
+    });
   });
 
   it('given two projections of one name, then it refuses', () => {

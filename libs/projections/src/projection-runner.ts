@@ -1,5 +1,6 @@
 import type { EventStore } from '#event-store';
-import { type Clock, illegalState, notFound } from '#kernel';
+import { type Clock, illegalState } from '#kernel';
+import { FollowedProjections } from './followed-projections.js';
 import { LiveProjection } from './live-projection.js';
 import type { Logger } from './logger.js';
 import type { AnyProjection, ProjectionStatus, Projections, RebuildStatus } from './projection.js';
@@ -24,54 +25,44 @@ export interface ProjectionRunnerOptions {
  * the checkpoint are one transaction. A projection that fails at an event stops there until the next start or a
  * rebuild; the others go on. While the database is unavailable it is tried again.
  */
-export class ProjectionRunner implements Projections {
+export class ProjectionRunner extends FollowedProjections<LiveProjection> implements Projections {
   readonly #parts: ProjectionParts;
-  readonly #live = new Map<string, LiveProjection>();
   readonly #rebuilds = new Map<string, { rebuild: Rebuild; done: Promise<void> }>();
 
   constructor({ projections, ...parts }: ProjectionRunnerOptions) {
+    super();
     this.#parts = { replicas: singleProcess, ...parts };
     for (const projection of projections) {
-      if (this.#live.has(projection.name)) throw new Error(`two projections are named ${projection.name}`);
-      this.#live.set(projection.name, new LiveProjection(projection, this.#parts));
+      if (this.followed.has(projection.name)) throw new Error(`two projections are named ${projection.name}`);
+      this.followed.set(projection.name, new LiveProjection(projection, this.#parts));
     }
   }
 
   /** Makes the tables, anew where a version has changed, and starts to follow the log or who does. */
   async start(): Promise<void> {
-    for (const live of this.#live.values()) await live.start();
+    for (const live of this.followed.values()) await live.start();
   }
 
   /** Ends rebuilds, finishes batches under way and saves the positions. */
   async stop(): Promise<void> {
     for (const { rebuild } of this.#rebuilds.values()) rebuild.abort(illegalState('the service is stopping'));
     await Promise.all([...this.#rebuilds.values()].map(({ done }) => done));
-    await Promise.all([...this.#live.values()].map((live) => live.stop()));
-  }
-
-  waitFor(name: string, position: bigint, timeoutMs: number): Promise<boolean> {
-    return this.#get(name).progress.waitFor(position, timeoutMs);
-  }
-
-  /** All when no names are given. */
-  async waitForAll(position: bigint, timeoutMs: number, names?: readonly string[]): Promise<boolean> {
-    const waits = (names ?? [...this.#live.keys()]).map((name) => this.waitFor(name, position, timeoutMs));
-    return (await Promise.all(waits)).every(Boolean);
+    await Promise.all([...this.followed.values()].map((live) => live.stop()));
   }
 
   /** How far each has come, and which of them do their work. */
   positions(): { name: string; position: bigint; state: ProjectionStatus['state'] }[] {
-    return [...this.#live.values()].map(({ name, position, state }) => ({ name, position, state }));
+    return [...this.followed.values()].map(({ name, position, state }) => ({ name, position, state }));
   }
 
   /** Rejects when the log can't tell its head. */
   async statuses(): Promise<ProjectionStatus[]> {
     const head = await this.#parts.store.head();
-    return [...this.#live.values()].map((live) => live.status(head));
+    return [...this.followed.values()].map((live) => live.status(head));
   }
 
   rebuild(name: string, { verify = false } = {}): RebuildStatus {
-    const live = this.#get(name);
+    const live = this.get(name);
     if (this.rebuildStatus(name)?.state === 'running') throw illegalState(`${name} is being rebuilt`);
     if (live.state === 'stopped') throw illegalState(`${name} is stopped`);
     if (!live.leading) throw illegalState(`${name} is run by another process: ask that one`);
@@ -81,7 +72,7 @@ export class ProjectionRunner implements Projections {
   }
 
   rebuildStatus(name: string): RebuildStatus | undefined {
-    this.#get(name);
+    this.get(name);
     return this.#rebuilds.get(name)?.rebuild.status;
   }
 
@@ -89,11 +80,5 @@ export class ProjectionRunner implements Projections {
   async rebuilt(name: string): Promise<RebuildStatus | undefined> {
     await this.#rebuilds.get(name)?.done;
     return this.rebuildStatus(name);
-  }
-
-  #get(name: string): LiveProjection {
-    const live = this.#live.get(name);
-    if (!live) throw notFound('projection');
-    return live;
   }
 }

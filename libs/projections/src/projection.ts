@@ -76,8 +76,20 @@ export interface Projections {
    * the time-out, and at once when the projection has failed or stopped. Throws `not_found`.
    */
   waitFor(name: string, position: bigint, timeoutMs: number): Promise<boolean>;
-  /** The same for all of them. */
-  waitForAll(position: bigint, timeoutMs: number): Promise<boolean>;
+  /** The same for all of them; `served` leaves out those of which every read is refused. */
+  waitForAll(position: bigint, timeoutMs: number, options?: { served?: boolean }): Promise<boolean>;
+  /**
+   * The same for a write that is answered then: where it is false, reads are refused until it would be true. It is at
+   * once where they are refused already.
+   */
+  settle(name: string, position: bigint, timeoutMs: number): Promise<boolean>;
+  /** Whether each follows the log, and has come to all that this process has answered. Throws `not_found`. */
+  areCurrent(names: readonly string[]): boolean;
+  /**
+   * Throws `unavailable` with code `projection_behind` where its tables can't be read: it has failed, is being built, or
+   * has not come to what was answered.
+   */
+  requireReadable(name: string): void;
   /** Rejects when the log can't tell its head. */
   statuses(): Promise<ProjectionStatus[]>;
   /**

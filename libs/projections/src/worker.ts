@@ -14,7 +14,7 @@ export { ProjectionRunner } from './projection-runner.js';
 export { LocalQueries, type Queries, type QueryDeps } from './queries.js';
 export type { ReadDatabase } from './read-database.js';
 export type { RelayedLog } from './relayed-log.js';
-export type { PlainQuery } from './sqlite/plain-query.js';
+export { compilable, type PlainQuery } from './sqlite/plain-query.js';
 export { RemoteReadFolder } from './sqlite/remote-read-folder.js';
 export { SqliteReadFolder } from './sqlite/sqlite-read-folder.js';
 export { type IndexedText, TextIndex, type TextQuery } from './sqlite/text-index.js';

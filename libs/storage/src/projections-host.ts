@@ -2,6 +2,7 @@ import type { Clock, RecordedEvent } from '#kernel';
 import type { LogFeed } from '#worker/event-store';
 import {
   type AnyProjection,
+  compilable,
   type Logger,
   type PlainQuery,
   ProjectionRunner,
@@ -54,21 +55,16 @@ export class ProjectionsHost {
     await this.#runner.start();
   }
 
-  /** Resolves once those that keep up have passed these events, so that readers see them. */
+  /** Resolves once those that are read have passed these events. */
   async pass(events: readonly RecordedEvent[]): Promise<void> {
     const last = events.at(-1);
     const runner = this.#runner;
     if (!last || !runner) return;
-    const running = runner.positions().filter(({ state }) => state === 'running');
-    await runner.waitForAll(
-      last.position,
-      MAX_WAIT_MS,
-      running.map(({ name }) => name),
-    );
+    await runner.waitForAll(last.position, MAX_WAIT_MS, { served: true });
   }
 
   run(part: string, queries: readonly PlainQuery[]): Promise<void> {
-    return this.#folder.of(part).runPlain(queries);
+    return this.#folder.of(part).run(queries.map(compilable));
   }
 
   statuses(): Promise<ProjectionStatus[]> {

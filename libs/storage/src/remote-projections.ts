@@ -1,9 +1,12 @@
-import { illegalState, notFound } from '#kernel';
+import { illegalState } from '#kernel';
 import {
+  type FollowedProjection,
+  FollowedProjections,
   PositionTracker,
   type ProjectionModule,
   type ProjectionStatus,
   type Projections,
+  Readability,
   type RebuildStatus,
 } from '#projections';
 import { builtUrl } from './built-url.js';
@@ -13,8 +16,7 @@ import type { Storage } from './storage.js';
 const UNABLE: readonly ProjectionStatus['state'][] = ['failed', 'stopped'];
 
 /** The projections that the storage's thread runs, as this thread sees them. */
-export class RemoteProjections implements Projections {
-  readonly #trackers = new Map<string, PositionTracker>();
+export class RemoteProjections extends FollowedProjections<RemoteProjection> implements Projections {
   readonly #rebuilds = new Map<string, RebuildStatus>();
 
   constructor(
@@ -22,28 +24,21 @@ export class RemoteProjections implements Projections {
     private readonly onChange: (projection: string, replaced: boolean) => void,
     private readonly onReplaced: (projection: string) => void,
   ) {
+    super();
     storage.onRound(({ moves, rebuilds }) => {
       for (const move of moves) this.#moved(move);
       for (const rebuild of rebuilds) this.#rebuilds.set(rebuild.name, rebuild);
     });
   }
 
+  /** They are known once this resolves. */
   async start(modules: readonly ProjectionModule[]): Promise<void> {
     await this.storage.ask('follow', { modules: modules.map(({ url }) => builtUrl(url)) });
   }
 
   /** They end with the storage. */
   async stop(): Promise<void> {
-    for (const tracker of this.#trackers.values()) tracker.halt();
-  }
-
-  waitFor(name: string, position: bigint, timeoutMs: number): Promise<boolean> {
-    return this.#get(name).waitFor(position, timeoutMs);
-  }
-
-  async waitForAll(position: bigint, timeoutMs: number): Promise<boolean> {
-    const waits = [...this.#trackers.values()].map((tracker) => tracker.waitFor(position, timeoutMs));
-    return (await Promise.all(waits)).every(Boolean);
+    for (const { progress } of this.followed.values()) progress.halt();
   }
 
   statuses(): Promise<ProjectionStatus[]> {
@@ -51,7 +46,7 @@ export class RemoteProjections implements Projections {
   }
 
   async rebuild(name: string, { verify = false } = {}): Promise<RebuildStatus> {
-    this.#get(name);
+    this.get(name);
     if (this.#rebuilds.get(name)?.state === 'running') throw illegalState(`${name} is being rebuilt`);
     const status = await this.storage.ask('rebuild', { name, verify });
     this.#rebuilds.set(name, status);
@@ -59,24 +54,40 @@ export class RemoteProjections implements Projections {
   }
 
   rebuildStatus(name: string): RebuildStatus | undefined {
-    this.#get(name);
+    this.get(name);
     return this.#rebuilds.get(name);
   }
 
-  #moved({ name, position, state, changed, replaced }: Move): void {
-    const known = this.#trackers.get(name);
-    const tracker = known ?? new PositionTracker();
-    this.#trackers.set(name, tracker);
+  #moved(move: Move): void {
+    const { name, changed, replaced } = move;
+    const projection = this.followed.get(name) ?? new RemoteProjection(name, BigInt(this.storage.head));
+    this.followed.set(name, projection);
     if (replaced) this.onReplaced(name);
     if (changed || replaced) this.onChange(name, replaced);
-    if (UNABLE.includes(state)) tracker.halt();
-    else if (tracker.halted) tracker.startAt(position);
-    tracker.advance(position);
+    projection.moved(move);
+  }
+}
+
+class RemoteProjection implements FollowedProjection {
+  readonly progress = new PositionTracker();
+  readonly reads = new Readability(this);
+  state: ProjectionStatus['state'] = 'starting';
+
+  constructor(
+    readonly name: string,
+    head: bigint,
+  ) {
+    this.reads.begin(head);
   }
 
-  #get(name: string): PositionTracker {
-    const tracker = this.#trackers.get(name);
-    if (!tracker) throw notFound('projection');
-    return tracker;
+  moved({ position, state }: Move): void {
+    const { progress, reads } = this;
+    const isFurtherBack = position < progress.position;
+    this.state = state;
+    if (isFurtherBack) reads.forget();
+    if (UNABLE.includes(state)) progress.halt();
+    else if (progress.halted || isFurtherBack) progress.startAt(position);
+    progress.advance(position);
+    reads.arrive();
   }
 }

@@ -1,4 +1,4 @@
-import type { CompiledQuery, Kysely } from 'kysely';
+import type { Compilable, CompiledQuery, Kysely } from 'kysely';
 import { unavailable } from '#kernel';
 import type { ReadDatabase } from '#projections';
 
@@ -42,6 +42,12 @@ export class InterruptibleReadDatabase implements ReadDatabase {
     });
     if (interruption === 'after_commit') throw unavailable('killed after the commit');
     return result;
+  }
+
+  run(queries: readonly Compilable[]): Promise<void> {
+    return this.write(async (transaction) => {
+      for (const query of queries) await transaction.executeQuery(query.compile());
+    });
   }
 
   of(): this {

@@ -63,6 +63,7 @@ export function describeReadDatabase(
     afterEach(() => harness.dispose());
 
     describeTransactions(() => ({ database, insert, ids }));
+    describeRuns(() => ({ database, insert, ids }));
     describeBounds(() => ({ database, insert, ids }));
     describeSwap(() => ({ database, insert, ids }));
     describeValues(() => database, limits);
@@ -145,6 +146,89 @@ function describeTransactions(get: () => Notes): void {
     await expect(ids()).rejects.toMatchObject({ kind: 'unavailable' });
     await expect(insert(1)).rejects.toMatchObject({ kind: 'unavailable' });
     await expect(database.ready()).rejects.toMatchObject({ kind: 'unavailable' });
+  });
+}
+
+function describeRuns(get: () => Notes): void {
+  const note = (id: number, body: string | null = null) =>
+    get()
+      .database.reader<Schema>()
+      .insertInto('notes')
+      .values({ id, body, large: null, flag: null, bytes: null });
+  const bodies = async () => {
+    const rows = get().database.reader<Schema>().selectFrom('notes').select('body').orderBy('id');
+    return (await rows.execute()).map(({ body }) => body);
+  };
+
+  it('when queries are run, then all are done in their order, and the reader sees them', async () => {
+    const { database } = get();
+    const reader = database.reader<Schema>();
+    await database.run([
+      note(1, 'first'),
+      reader.updateTable('notes').set({ body: 'changed' }).where('id', '=', 1),
+      note(2, 'second'),
+      reader.deleteFrom('notes').where('body', '=', 'first'),
+    ]);
+    expect(await bodies()).toEqual(['changed', 'second']);
+    await expect(database.run([])).resolves.toBeUndefined();
+  });
+
+  it('when a query inserts what it selects, then only where that exists', async () => {
+    const { database, insert, ids } = get();
+    const reader = database.reader<Schema>();
+    await insert(1, 'there');
+    const copy = (id: number, of: number) =>
+      reader
+        .insertInto('notes')
+        .columns(['id', 'body'])
+        .expression(
+          reader
+            .selectFrom('notes')
+            .select((row) => [row.val(id).as('id'), 'body'])
+            .where('id', '=', of),
+        );
+    await database.run([copy(11, 1), copy(12, 2)]);
+    expect(await ids()).toEqual([1, 11]);
+    expect(await bodies()).toEqual(['there', 'there']);
+  });
+
+  it('when one of the queries fails, then none is done, and the next write goes on', async () => {
+    const { database, insert, ids } = get();
+    await insert(1);
+    await expect(database.run([note(2), note(1), note(3)])).rejects.toThrow();
+    await insert(4);
+    expect(await ids()).toEqual([1, 4]);
+  });
+
+  it('when they come among writes, then all take turns in the order of the calls', async () => {
+    const { database, insert } = get();
+    const add = (letter: string) => ({ body: sql<string>`body || ${letter}` });
+    const reader = database.reader<Schema>();
+    await Promise.all([
+      insert(1, 'a'),
+      database.run([reader.updateTable('notes').set(add('b'))]),
+      database.write<Schema, unknown>((transaction) =>
+        transaction.updateTable('notes').set(add('c')).execute(),
+      ),
+      database.of('').run([reader.updateTable('notes').set(add('d'))]),
+    ]);
+    expect(await bodies()).toEqual(['abcd']);
+  });
+
+  it('given values of every kind, when they are run, then they are stored as a write stores them', async () => {
+    const { database } = get();
+    const bytes = Uint8Array.of(0, 255);
+    const row = { id: 1, body: `'"; --`, large: 2 ** 53 - 1, flag: true, bytes };
+    await database.run([database.reader<Schema>().insertInto('notes').values(row)]);
+    const found = await database.reader<Schema>().selectFrom('notes').selectAll().executeTakeFirstOrThrow();
+    expect({ ...found, bytes: [...(found.bytes ?? [])] }).toEqual({ ...row, flag: 1, bytes: [0, 255] });
+  });
+
+  it('when the database is closed, then they are unavailable', async () => {
+    const { database } = get();
+    const queries = [note(1)];
+    await database.close();
+    await expect(database.run(queries)).rejects.toMatchObject({ kind: 'unavailable' });
   });
 }
 

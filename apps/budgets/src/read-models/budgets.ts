@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Clock, formatUsd, type MicroUsd, streamName } from '#kernel';
-import { CLOCK, decodeCursor, type Page, pageOf, READ_DATABASE } from '#platform';
+import { CLOCK, decodeCursor, type Page, pageOf, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { type Account, monthEnd, periodStartOf, remainingOf, rolledOver } from '../domain/account.js';
@@ -11,11 +11,15 @@ import type { BudgetRow, BudgetTables, TransactionRow } from './tables.js';
 /** Reads budgets; each look-up is keyed by (tenant, user). */
 @Injectable()
 export class Budgets {
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly sealer: Sealer,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(BUDGETS);
+  }
 
   async get(tenantId: string, userId: string): Promise<BudgetResource | undefined> {
     const row = await this.find(tenantId, userId);
@@ -113,6 +117,6 @@ export class Budgets {
   }
 
   private reader() {
-    return this.database.of(BUDGETS).reader<BudgetTables>();
+    return this.database.reader<BudgetTables>();
   }
 }

@@ -1,7 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { Aggregates } from '#event-store';
-import { AccountKitDirectory, LogAnswers, READ_DATABASE } from '#platform';
+import { AccountKitDirectory, LogAnswers, ReadModels } from '#platform';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import { type RateLimit, rateLimits } from '../domain/rate-limits.js';
 import type { RateLimitResource } from '../http/rate-limit.dto.js';
@@ -33,18 +33,22 @@ const findOverride = (database: ReadDatabase) =>
 export class RateLimits {
   private readonly findOverride: ReturnType<typeof findOverride>;
 
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly kits: AccountKitDirectory,
     private readonly aggregates: Aggregates,
     private readonly log: LogAnswers,
   ) {
-    this.findOverride = findOverride(database.of(BUDGETS));
+    this.database = readModels.databaseOf(BUDGETS);
+    this.findOverride = findOverride(this.database);
   }
 
   async find(user: LimitedUser, name: string): Promise<RateLimit | undefined> {
     const { tenantId, userId } = user;
     const { override } = await this.log.lookUp(
+      [BUDGETS],
       async () => ({ override: (await this.findOverride({ tenantId, userId, name }))[0] }),
       async () => ({ override: await this.recallOverride(user, name) }),
     );
@@ -63,7 +67,6 @@ export class RateLimits {
   /** By name. */
   async list(user: LimitedUser): Promise<RateLimitResource[]> {
     const overrides = await this.database
-      .of(BUDGETS)
       .reader<BudgetTables>()
       .selectFrom('rate_limit_overrides')
       .select(['name', 'rate_limit as limit', 'window_seconds'])

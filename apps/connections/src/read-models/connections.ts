@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Clock, streamName } from '#kernel';
-import { CLOCK, decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import { CLOCK, decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import { isExpired } from '../domain/connections.decide.js';
 import type { McpServer } from '../domain/connections.js';
@@ -18,12 +18,15 @@ export interface ConnectionOwner {
 @Injectable()
 export class Connections {
   private readonly projection = new ConnectionsProjection();
+  private readonly database: ReadDatabase;
 
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly log: LogAnswers,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(CONNECTION_LIST);
+  }
 
   async get(
     owner: ConnectionOwner,
@@ -43,6 +46,7 @@ export class Connections {
   /** For commands, which are answered while the read model is away. */
   find(owner: ConnectionOwner, id: string): Promise<ConnectionResource | undefined> {
     return this.log.lookUp(
+      [CONNECTION_LIST],
       () => this.get(owner, id),
       () => this.latest(owner, id),
     );
@@ -66,7 +70,6 @@ export class Connections {
 
   private connectionsOf({ tenantId, userId }: ConnectionOwner, database = this.database) {
     return database
-      .of(CONNECTION_LIST)
       .reader<ConnectionTables>()
       .selectFrom('connections')
       .where('user_id', '=', userId)

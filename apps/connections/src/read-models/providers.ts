@@ -1,6 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { streamName } from '#kernel';
-import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import { providerId } from '../commands/provider-access.js';
 import type { ProviderSettings } from '../domain/provider.js';
@@ -12,11 +12,14 @@ import type { ConnectionTables, ProviderRow } from './tables.js';
 @Injectable()
 export class ProviderList {
   private readonly projection = new ProvidersProjection();
+  private readonly database: ReadDatabase;
 
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly log: LogAnswers,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(PROVIDERS);
+  }
 
   async get(
     platformId: string,
@@ -51,11 +54,7 @@ export class ProviderList {
   }
 
   private providersOf(platformId: string, database = this.database) {
-    return database
-      .of(PROVIDERS)
-      .reader<ConnectionTables>()
-      .selectFrom('providers')
-      .where('platform_id', '=', platformId);
+    return database.reader<ConnectionTables>().selectFrom('providers').where('platform_id', '=', platformId);
   }
 }
 

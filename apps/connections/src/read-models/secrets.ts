@@ -1,6 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { notFound, streamName } from '#kernel';
-import { decodeCursor, type Page, pageOf, READ_DATABASE } from '#platform';
+import { decodeCursor, type Page, pageOf, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { SecretNames } from '../commands/secret-names.js';
@@ -18,11 +18,15 @@ export interface VaultOwner {
 /** Reads the secrets of users. */
 @Injectable()
 export class Secrets {
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly sealer: Sealer,
     private readonly names: SecretNames,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(SECRETS);
+  }
 
   /** Names and times, never values; newest first. */
   async list(
@@ -64,7 +68,6 @@ export class Secrets {
 
   private secretsOf({ tenantId, userId }: VaultOwner) {
     return this.database
-      .of(SECRETS)
       .reader<VaultTables>()
       .selectFrom('secrets')
       .where('user_id', '=', userId)

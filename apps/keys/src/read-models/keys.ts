@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Clock, notFound, streamName } from '#kernel';
-import { CLOCK, decodeCursor, type Page, pageOf, READ_DATABASE } from '#platform';
+import { CLOCK, decodeCursor, type Page, pageOf, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { endOf } from '../domain/keyring.decide.js';
@@ -18,12 +18,16 @@ export interface KeyOwner {
 /** Reads the keys of users, never the keys themselves. */
 @Injectable()
 export class Keys {
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly sealer: Sealer,
     private readonly uses: KeyUses,
     @Inject(CLOCK) private readonly clock: Clock,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(KEY_REGISTRY);
+  }
 
   /** Newest first. */
   async list(
@@ -59,7 +63,6 @@ export class Keys {
   /** The keys of a closed keyring are nobody's: their user is gone. */
   private keysOf({ tenantId, userId }: KeyOwner) {
     return this.database
-      .of(KEY_REGISTRY)
       .reader<KeyTables>()
       .selectFrom('keys')
       .where('user_id', '=', userId)

@@ -9,6 +9,7 @@ import { tenant } from '../domain/tenant.js';
 import { tenantUser } from '../domain/tenant-user.decide.js';
 import type { PersonalData } from '../domain/tenant-user.js';
 import { DeleteTenantUser } from './delete-tenant-user.js';
+import { KitAssignments } from './kit-assignments.js';
 import { duplicateRecord, untilNotAbandoned } from './taken-identifiers.js';
 
 export interface NewUser {
@@ -46,15 +47,20 @@ export class CreateTenantUser extends Command<CreatedUser> {
 export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser> {
   constructor(
     private readonly aggregates: Aggregates,
+    private readonly kits: KitAssignments,
     private readonly commands: CommandBus,
     @Inject(KEY_STORE) private readonly keys: SubjectKeyStore,
   ) {}
 
   /**
    * Throws `duplicate_record` with the existing user's id when the username is taken, or the external_id and not to
-   * be returned.
+   * be returned, and what KitAssignments throws.
    */
-  async execute({ user, context }: CreateTenantUser): Promise<CreatedUser> {
+  execute({ user, context }: CreateTenantUser): Promise<CreatedUser> {
+    return this.kits.during(user.accountKitId, () => this.createInTenant(user, context));
+  }
+
+  private async createInTenant(user: NewUser, context: CommandContext): Promise<CreatedUser> {
     const { tenantId } = user;
     if (await this.isDeleted(tenantId)) throw notFound('tenant');
     const made = await this.createOrFind(user, context);

@@ -1,11 +1,9 @@
-import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { Aggregates, type EventStore } from '#event-store';
-import { type CommandContext, unavailable } from '#kernel';
-import { EVENT_STORE, ReadModels, SETTINGS, type Settings } from '#platform';
+import { Aggregates } from '#event-store';
+import type { CommandContext } from '#kernel';
 import { accountKit } from '../domain/account-kit.js';
-import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { Users } from '../read-models/users.js';
+import { KitDeletions, kitInUse } from './kit-deletions.js';
 
 export interface AccountKitDeletion {
   platformId: string;
@@ -27,29 +25,17 @@ export class DeleteAccountKitHandler implements ICommandHandler<DeleteAccountKit
   constructor(
     private readonly aggregates: Aggregates,
     private readonly users: Users,
-    private readonly readModels: ReadModels,
-    @Inject(EVENT_STORE) private readonly store: EventStore,
-    @Inject(SETTINGS) private readonly settings: Settings,
+    private readonly deletions: KitDeletions,
   ) {}
 
-  /**
-   * Throws `illegal_state` while a user has the kit. A user who is given it in the very same moment may keep it:
-   * what the kit laid down stays in the log.
-   */
+  /** Throws `illegal_state` while a user has the kit. One that is being deleted already goes on from there. */
   async execute({ deletion: { platformId, kitId }, context }: DeleteAccountKit): Promise<bigint> {
-    const in_use = await this.isInUse(kitId);
-    const command = { kind: 'delete' as const, platform_id: platformId, in_use };
-    const { position } = await this.aggregates.execute(accountKit, kitId, command, { context });
-    return position;
-  }
-
-  /** Of all users whose creation or change was acknowledged before. */
-  private async isInUse(kitId: string): Promise<boolean> {
-    const head = await this.store.head();
-    const { readYourWritesTimeoutMs: timeoutMs } = this.settings;
-    if (!(await this.readModels.waitFor(USER_DIRECTORY, head, timeoutMs))) {
-      throw unavailable('the users have not been caught up with yet', { code: 'projection_behind' });
-    }
-    return this.users.haveAccountKit(kitId);
+    const command = { kind: 'close' as const, platform_id: platformId };
+    await this.aggregates.preview(accountKit, kitId, command);
+    // A kit that is known to be in use need not be closed for that.
+    if (await this.users.haveAccountKit(kitId)) throw kitInUse();
+    const { revision } = await this.aggregates.execute(accountKit, kitId, command, { context });
+    if (revision === 'no_stream') throw new Error('an account kit was closed that is none');
+    return this.deletions.end({ platformId, kitId, revision }, context);
   }
 }

@@ -4,6 +4,7 @@ import type { CommandContext } from '#kernel';
 import { userIdentifiers } from '../domain/identifiers.js';
 import { tenantUser } from '../domain/tenant-user.decide.js';
 import type { UserChanges } from '../domain/tenant-user.js';
+import { KitAssignments } from './kit-assignments.js';
 import { duplicateRecord } from './taken-identifiers.js';
 
 export interface UserUpdate {
@@ -26,10 +27,19 @@ export class UpdateTenantUser extends Command<bigint> {
 
 @CommandHandler(UpdateTenantUser)
 export class UpdateTenantUserHandler implements ICommandHandler<UpdateTenantUser> {
-  constructor(private readonly aggregates: Aggregates) {}
+  constructor(
+    private readonly aggregates: Aggregates,
+    private readonly kits: KitAssignments,
+  ) {}
 
-  /** Throws `duplicate_record` with the id of the user who has the username. */
-  async execute({ update, context }: UpdateTenantUser): Promise<bigint> {
+  /** Throws `duplicate_record` with the id of the user who has the username, and what KitAssignments throws. */
+  execute({ update, context }: UpdateTenantUser): Promise<bigint> {
+    const { account_kit_id: kitId } = update.changes;
+    const change = () => this.change(update, context);
+    return kitId === undefined ? change() : this.kits.during(kitId, change);
+  }
+
+  private async change(update: UserUpdate, context: CommandContext): Promise<bigint> {
     const { tenantId, userId, changes, ifRevision } = update;
     const command = { kind: 'update' as const, tenant_id: tenantId, changes };
     const condition = ifRevision === undefined ? {} : { ifRevision };

@@ -1,4 +1,11 @@
-import { type Decider, type DomainEvent, illegalState, notFound, snapshotFormat } from '#kernel';
+import {
+  type Decider,
+  type DomainEvent,
+  illegalState,
+  invalidInput,
+  notFound,
+  snapshotFormat,
+} from '#kernel';
 import { differing } from './differing.js';
 
 export const BUDGET_PERIODS = ['monthly', 'none'] as const;
@@ -51,20 +58,36 @@ export type KitChanges = Partial<KitPolicy & { name: string }>;
 /** Holds only what changed. */
 export type AccountKitUpdated = DomainEvent<'account-kit.updated.v1', KitChanges & { platform_id: string }>;
 
+/** From here on no user is given the kit. What follows is its end, or that it is as before. */
+export type AccountKitClosing = DomainEvent<'account-kit.closing.v1', { platform_id: string }>;
+
+/** A user had the kit. */
+export type AccountKitReopened = DomainEvent<'account-kit.reopened.v1', { platform_id: string }>;
+
 export type AccountKitDeleted = DomainEvent<'account-kit.deleted.v1', { platform_id: string }>;
 
-export type AccountKitEvent = AccountKitCreated | AccountKitUpdated | AccountKitDeleted;
+export type AccountKitEvent =
+  | AccountKitCreated
+  | AccountKitUpdated
+  | AccountKitClosing
+  | AccountKitReopened
+  | AccountKitDeleted;
 
 export type AccountKitState =
   | { lifecycle: 'absent' }
-  | ({ lifecycle: 'alive' | 'deleted' } & KitPolicy & AccountKitCreated['data']);
+  | ({ lifecycle: 'alive' | 'closing' | 'deleted' } & KitPolicy & AccountKitCreated['data']);
 
 export type AccountKitCommand =
   | ({ kind: 'create' } & AccountKitCreated['data'])
   | { kind: 'update'; platform_id: string; changes: KitChanges }
-  | { kind: 'delete'; platform_id: string; in_use: boolean };
+  | { kind: 'close'; platform_id: string }
+  /** `in_use`: a user has it, of all who were given it before it closed. */
+  | { kind: 'end_closing'; platform_id: string; in_use: boolean };
 
-/** The named policy that governs users. Creating it again under the same id changes nothing. */
+/**
+ * The named policy that governs users. Creating it again under the same id changes nothing. A kit is closed, then its
+ * users are looked for, then it is deleted or opened again.
+ */
 export const accountKit: Decider<AccountKitState, AccountKitCommand, AccountKitEvent> = {
   category: 'accountKit',
   initialState: { lifecycle: 'absent' },
@@ -76,16 +99,21 @@ export const accountKit: Decider<AccountKitState, AccountKitCommand, AccountKitE
       return state.lifecycle === 'absent' ? [{ type: 'account-kit.created.v1', data }] : [];
     }
     const { platform_id } = command;
-    if (state.lifecycle !== 'alive' || state.platform_id !== platform_id) throw notFound('account kit');
+    if (state.lifecycle === 'absent' || state.platform_id !== platform_id) throw notFound('account kit');
+    if (command.kind === 'end_closing') {
+      const type = command.in_use ? 'account-kit.reopened.v1' : 'account-kit.deleted.v1';
+      return state.lifecycle === 'closing' ? [{ type, data: { platform_id } }] : [];
+    }
+    if (state.lifecycle === 'deleted') throw notFound('account kit');
     if (command.kind === 'update') {
+      if (state.lifecycle === 'closing') throw beingDeleted();
       const data = differing(command.changes, state);
       return Object.keys(data).length > 0
         ? [{ type: 'account-kit.updated.v1', data: { platform_id, ...data } }]
         : [];
     }
     if (state.is_default) throw illegalState("the platform's default account kit cannot be deleted");
-    if (command.in_use) throw illegalState('this account kit is in use');
-    return [{ type: 'account-kit.deleted.v1', data: { platform_id } }];
+    return state.lifecycle === 'alive' ? [{ type: 'account-kit.closing.v1', data: { platform_id } }] : [];
   },
 
   evolve(state, event) {
@@ -93,7 +121,25 @@ export const accountKit: Decider<AccountKitState, AccountKitCommand, AccountKitE
       return { lifecycle: 'alive', ...OPEN_POLICY, ...event.data };
     }
     if (state.lifecycle === 'absent') throw new Error(`${event.type} without an account kit`);
-    if (event.type === 'account-kit.deleted.v1') return { ...state, lifecycle: 'deleted' };
-    return { ...state, ...event.data };
+    switch (event.type) {
+      case 'account-kit.closing.v1':
+        return { ...state, lifecycle: 'closing' };
+      case 'account-kit.reopened.v1':
+        return { ...state, lifecycle: 'alive' };
+      case 'account-kit.deleted.v1':
+        return { ...state, lifecycle: 'deleted' };
+      case 'account-kit.updated.v1':
+        return { ...state, ...event.data };
+    }
   },
 };
+
+const beingDeleted = () => illegalState('this account kit is being deleted');
+
+/** Throws unless users may be given the kit: `illegal_state` while it is closing, `invalid_input` where it is none. */
+export function requireOpen({ lifecycle }: AccountKitState): void {
+  if (lifecycle === 'closing') throw beingDeleted();
+  if (lifecycle !== 'alive') throw notAKit();
+}
+
+export const notAKit = () => invalidInput('account_kit_id', 'is not an account kit of this platform');

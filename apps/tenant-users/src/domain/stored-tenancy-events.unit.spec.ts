@@ -85,6 +85,8 @@ const LIVES: [string, Decider<unknown, never, DomainEvent>, [string, object][]][
     [
       ['account-kit.created.v1', kitState],
       ['account-kit.updated.v1', updatedKit],
+      ['account-kit.closing.v1', { ...updatedKit, lifecycle: 'closing' }],
+      ['account-kit.reopened.v1', updatedKit],
       ['account-kit.deleted.v1', { ...updatedKit, lifecycle: 'deleted' }],
     ],
   ],

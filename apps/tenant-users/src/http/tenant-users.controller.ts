@@ -19,6 +19,7 @@ import {
 } from '#platform';
 import { CreateTenantUser } from '../commands/create-tenant-user.js';
 import { UpdateTenantUser } from '../commands/update-tenant-user.js';
+import { notAKit } from '../domain/account-kit.js';
 import type { UserChanges } from '../domain/tenant-user.js';
 import { AccountKits, type StartingTerms } from '../read-models/account-kits.js';
 import { Deletions } from '../read-models/deletions.js';
@@ -180,7 +181,7 @@ export class TenantUsersController {
 
   private async accountKit({ platformId }: PlatformAccess, kitId: string): Promise<StartingTerms> {
     const kit = await this.accountKits.find(platformId, kitId);
-    if (!kit) throw invalidInput('account_kit_id', 'is not an account kit of this platform');
+    if (!kit) throw notAKit();
     return kit;
   }
 }

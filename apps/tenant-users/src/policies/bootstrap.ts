@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
+import { Aggregates } from '#event-store';
 import { derivedId, newId } from '#kernel';
 import {
   createApiKey,
@@ -14,6 +15,7 @@ import {
   secretFile,
 } from '#platform';
 import { CreatePlatform } from '../commands/create-platform.js';
+import { platformKey } from '../domain/platform-key.js';
 import { Access } from '../read-models/access.js';
 import { ACCESS } from '../read-models/access.projection.js';
 
@@ -30,6 +32,7 @@ export interface FirstStart {
 export class Bootstrap {
   constructor(
     private readonly access: Access,
+    private readonly aggregates: Aggregates,
     private readonly commands: CommandBus,
     private readonly readModels: ReadModels,
     @Inject(SETTINGS) private readonly settings: Settings,
@@ -44,7 +47,10 @@ export class Bootstrap {
       throw new InvalidSetting('TENANTRY_DATA_DIR', 'its file platform-key does not hold a platform key');
     }
     const keyHash = hashApiKey(rawKey);
-    if ((await this.access.keyId(keyHash)) !== undefined) return undefined;
+    const keyId = idFrom('platform-key', keyHash);
+    // The log knows its own, also while the read model is being built.
+    const { state } = await this.aggregates.load(platformKey, keyId);
+    if (state.lifecycle !== 'absent' || (await this.access.keyId(keyHash)) !== undefined) return undefined;
     const requestId = newId();
     const context = {
       platformId: null,
@@ -53,12 +59,12 @@ export class Bootstrap {
       correlationId: requestId,
       causationId: requestId,
     };
-    const fixed = { id: idFrom('platform', keyHash), keyId: idFrom('platform-key', keyHash), rawKey };
+    const fixed = { id: idFrom('platform', keyHash), keyId, rawKey };
     const settings = { default_budget_micro_usd: null, default_role: 'member' };
     const { position } = await this.commands.execute(
       new CreatePlatform({ name: 'My platform', settings, fixed }, context),
     );
-    await this.readModels.waitFor(ACCESS, position, this.settings.readYourWritesTimeoutMs);
+    await this.readModels.settle(ACCESS, position, this.settings.readYourWritesTimeoutMs);
     return { platformKey: rawKey };
   }
 }

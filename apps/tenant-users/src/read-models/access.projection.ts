@@ -74,19 +74,13 @@ export class AccessProjection implements Projection<AccessTables> {
           .where('tenant_id', '=', id)
           .execute();
         return;
-      case 'account-kit.created.v1': {
-        const data = event.data as unknown as AccountKitCreated['data'];
-        const { platform_id, name, is_default, ...given } = data;
-        const placed = { id, sequence: Number(event.position), created_at: event.at, updated_at: event.at };
-        const policy = JSON.stringify({ ...OPEN_POLICY, ...given });
-        await transaction
-          .insertInto('account_kits')
-          .values({ ...placed, platform_id, name, is_default: is_default ? 1 : 0, policy })
-          .execute();
-        return;
-      }
+      case 'account-kit.created.v1':
+        return insertKit(transaction, event);
       case 'account-kit.updated.v1':
         return updateKit(transaction, event);
+      case 'account-kit.closing.v1':
+      case 'account-kit.reopened.v1':
+        return;
       case 'account-kit.deleted.v1':
         await transaction.deleteFrom('account_kits').where('id', '=', id).execute();
         return;
@@ -106,6 +100,17 @@ export class AccessProjection implements Projection<AccessTables> {
         throw new Error(`${event.type} is not known to ${this.name}`);
     }
   }
+}
+
+async function insertKit(transaction: Kysely<AccessTables>, event: RecordedEvent): Promise<void> {
+  const id = streamId(event.stream);
+  const { platform_id, name, is_default, ...given } = event.data as unknown as AccountKitCreated['data'];
+  const placed = { id, sequence: Number(event.position), created_at: event.at, updated_at: event.at };
+  const policy = JSON.stringify({ ...OPEN_POLICY, ...given });
+  await transaction
+    .insertInto('account_kits')
+    .values({ ...placed, platform_id, name, is_default: is_default ? 1 : 0, policy })
+    .execute();
 }
 
 async function updateKit(transaction: Kysely<AccessTables>, event: RecordedEvent): Promise<void> {

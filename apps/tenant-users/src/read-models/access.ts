@@ -37,6 +37,12 @@ const findKey = (database: ReadDatabase) =>
       .where('platform_keys.revoked', '=', 0),
   );
 
+/** Revoked or not: whose key it is never changes. */
+const findId = (database: ReadDatabase) =>
+  prepareQuery(database, (db: Kysely<AccessTables>, slot: SlotOf<{ keyHash: string }>) =>
+    db.selectFrom('platform_keys').select('id').where('key_hash', '=', slot('keyHash')),
+  );
+
 const findTenant = (database: ReadDatabase) =>
   prepareQuery(database, (db: Kysely<AccessTables>, slot: SlotOf<{ id: string; platformId: string }>) =>
     db
@@ -54,6 +60,7 @@ type Resolved = PlatformAccess | 'unknown' | 'no_tenant';
 @Injectable()
 export class Access extends PlatformKeys {
   private readonly findKey: ReturnType<typeof findKey>;
+  private readonly findId: ReturnType<typeof findId>;
   private readonly findTenant: ReturnType<typeof findTenant>;
 
   /** Each request asks for one. */
@@ -62,22 +69,25 @@ export class Access extends PlatformKeys {
   private readonly ids = new LRUCache<string, string>({ max: MAX_REMEMBERED });
 
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
-    readModels: ReadModels,
+    @Inject(READ_DATABASE) database: ReadDatabase,
+    private readonly readModels: ReadModels,
     private readonly aggregates: Aggregates,
     private readonly log: LogAnswers,
   ) {
     super();
+    const access = database.of(ACCESS);
     this.resolved = new ProjectionCache([readModels.changesOf(ACCESS)]);
-    this.findKey = findKey(database.of(ACCESS));
-    this.findTenant = findTenant(database.of(ACCESS));
+    this.findKey = findKey(access);
+    this.findId = findId(access);
+    this.findTenant = findTenant(access);
   }
 
-  /** Throws `unavailable` while the read model is, for a key that was not used or issued here before. */
+  /** Throws `unavailable` while the read model is away or behind, for a key that it does not know and this process neither. */
   async resolve(keyHash: string, tenantId?: string): Promise<Resolved> {
     const name = `${keyHash}:${tenantId ?? ''}`;
     const inLog = () => this.recall(keyHash, tenantId);
     const found = await this.log.lookUp(
+      [ACCESS],
       () => this.resolved.get(name, () => this.read(keyHash, tenantId)),
       inLog,
     );
@@ -91,8 +101,8 @@ export class Access extends PlatformKeys {
   }
 
   private async recall(keyHash: string, tenantId?: string): Promise<Resolved> {
-    const keyId = this.ids.get(keyHash);
-    if (keyId === undefined) throw unavailable('keys cannot be looked up just now');
+    const keyId = await this.keyId(keyHash);
+    if (keyId === undefined) return 'unknown';
     const { state: key } = await this.aggregates.load(platformKey, keyId);
     if (key.lifecycle !== 'active' || key.key_hash !== keyHash) return 'unknown';
     const { platform_id: platformId, tenant_id: onlyTenantId } = key;
@@ -129,24 +139,23 @@ export class Access extends PlatformKeys {
     return { ...access, scopes: JSON.parse(scopes) as Scope[], tenant };
   }
 
-  /** Of a key that was ever issued, revoked or not. */
+  /** Of a key that was ever issued, revoked or not. Throws `unavailable` where nobody can tell. */
   async keyId(keyHash: string): Promise<string | undefined> {
     const remembered = this.ids.get(keyHash);
     if (remembered !== undefined) return remembered;
-    const keys = this.reader().selectFrom('platform_keys').select('id').where('key_hash', '=', keyHash);
-    return (await keys.executeTakeFirst())?.id;
+    if (this.log.isAway) throw unavailable('keys cannot be looked up just now');
+    const [key] = await this.findId({ keyHash });
+    if (key) this.remember(keyHash, key.id);
+    else this.readModels.require(ACCESS);
+    return key?.id;
   }
 
   async hasTenant(platformId: string, tenantId: string): Promise<boolean> {
     const inReadModel = async () =>
       (await this.findTenant({ id: tenantId, platformId })).length > 0 || undefined;
-    return this.log.lookUp(inReadModel, async () => {
+    return this.log.lookUp([ACCESS], inReadModel, async () => {
       const { state } = await this.aggregates.load(tenant, tenantId);
       return state.lifecycle === 'alive' && state.platform_id === platformId;
     });
-  }
-
-  private reader() {
-    return this.database.of(ACCESS).reader<AccessTables>();
   }
 }

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Aggregates } from '#event-store';
 import { formatUsd, streamName } from '#kernel';
 import {
@@ -11,7 +11,6 @@ import {
   type PageQuery,
   ProjectionCache,
   pageOf,
-  READ_DATABASE,
   ReadModels,
 } from '#platform';
 import type { ReadDatabase } from '#projections';
@@ -35,26 +34,28 @@ export class AccountKits extends AccountKitDirectory {
   private readonly terms: ProjectionCache<StartingTerms>;
   private readonly projection = new AccessProjection();
 
+  private readonly database: ReadDatabase;
+
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     readModels: ReadModels,
     private readonly aggregates: Aggregates,
     private readonly log: LogAnswers,
   ) {
     super();
+    this.database = readModels.databaseOf(ACCESS);
     this.terms = new ProjectionCache([readModels.changesOf(ACCESS)]);
   }
 
   find(platformId: string, id: string): Promise<StartingTerms | undefined> {
     const inReadModels = () => this.terms.get(`${platformId}:${id}`, () => this.read(platformId, id));
-    return this.log.lookUp(inReadModels, () => this.recall(platformId, id));
+    return this.log.lookUp([ACCESS], inReadModels, () => this.recall(platformId, id));
   }
 
   private async recall(platformId: string, id: string): Promise<StartingTerms | undefined> {
     const { state: kit } = await this.aggregates.load(accountKit, id);
     const { state: owner } = await this.aggregates.load(platform, platformId);
-    if (kit.lifecycle !== 'alive' || kit.platform_id !== platformId || owner.lifecycle !== 'alive')
-      return undefined;
+    if (kit.lifecycle === 'absent' || kit.lifecycle === 'deleted') return undefined;
+    if (kit.platform_id !== platformId || owner.lifecycle !== 'alive') return undefined;
     const { default_budget_micro_usd, default_role: role } = owner.settings;
     return { ...terms(kit, default_budget_micro_usd), role };
   }
@@ -106,7 +107,6 @@ export class AccountKits extends AccountKitDirectory {
 
   private kitsOf(platformId: string, database = this.database) {
     return database
-      .of(ACCESS)
       .reader<AccessTables>()
       .selectFrom('account_kits')
       .where('account_kits.platform_id', '=', platformId);

@@ -1,6 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { streamName } from '#kernel';
-import { LogAnswers, type PlatformAccess, READ_DATABASE } from '#platform';
+import { LogAnswers, type PlatformAccess, ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { DeletionResource } from '../http/user.dto.js';
 import { DELETIONS, DeletionsProjection, type Participants } from './deletions.projection.js';
@@ -10,11 +10,16 @@ import { TENANT_DELETIONS } from './tenant-deletions.projection.js';
 @Injectable()
 export class Deletions {
   private readonly projection = new DeletionsProjection();
+  private readonly database: ReadDatabase;
+  private readonly tenants: ReadDatabase;
 
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly log: LogAnswers,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(DELETIONS);
+    this.tenants = readModels.databaseOf(TENANT_DELETIONS);
+  }
 
   async get(
     tenantId: string,
@@ -22,7 +27,6 @@ export class Deletions {
     database = this.database,
   ): Promise<DeletionResource | undefined> {
     const row = await database
-      .of(DELETIONS)
       .reader<DeletionTables>()
       .selectFrom('deletions')
       .selectAll()
@@ -57,8 +61,7 @@ export class Deletions {
     const deleted = this.reader().selectFrom('deletions').select('tenant_id').where('user_id', '=', userId);
     const inTenant = (await deleted.executeTakeFirst())?.tenant_id;
     if (inTenant === undefined || inTenant === tenant.id) return tenant.id;
-    const gone = await this.database
-      .of(TENANT_DELETIONS)
+    const gone = await this.tenants
       .reader<TenantDeletionTables>()
       .selectFrom('tenant_deletions')
       .select('tenant_id')
@@ -82,6 +85,6 @@ export class Deletions {
   }
 
   private reader() {
-    return this.database.of(DELETIONS).reader<DeletionTables>();
+    return this.database.reader<DeletionTables>();
   }
 }

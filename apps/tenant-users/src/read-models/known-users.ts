@@ -59,6 +59,7 @@ export class KnownUsers extends UserDirectory {
 
   find(tenantId: string, userId: string): Promise<KnownUser | undefined> {
     return this.log.lookUp(
+      [USER_DIRECTORY, ACCESS],
       () => this.known.get(`${tenantId}:${userId}`, () => this.read(tenantId, userId)),
       () => this.recall(tenantId, userId),
     );

@@ -7,7 +7,7 @@ import {
   type Page,
   type PageQuery,
   pageOf,
-  READ_DATABASE,
+  ReadModels,
   type Scope,
 } from '#platform';
 import type { ReadDatabase } from '#projections';
@@ -25,12 +25,15 @@ export interface PlatformKeyOwner {
 @Injectable()
 export class PlatformKeyRegistry {
   private readonly projection = new AccessProjection();
+  private readonly database: ReadDatabase;
 
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly log: LogAnswers,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(ACCESS);
+  }
 
   async get(
     platformId: string,
@@ -68,7 +71,6 @@ export class PlatformKeyRegistry {
 
   private keysOf({ platformId, onlyTenantId }: PlatformKeyOwner, database = this.database) {
     const keys = database
-      .of(ACCESS)
       .reader<AccessTables>()
       .selectFrom('platform_keys')
       .where('platform_id', '=', platformId);

@@ -1,6 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { formatUsd, streamName } from '#kernel';
-import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { PlatformResource } from '../http/platform.dto.js';
 import { ACCESS, AccessProjection } from './access.projection.js';
@@ -10,11 +10,14 @@ import type { AccessTables } from './tables.js';
 @Injectable()
 export class Platforms {
   private readonly projection = new AccessProjection();
+  private readonly database: ReadDatabase;
 
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly log: LogAnswers,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(ACCESS);
+  }
 
   async get(id: string, database = this.database): Promise<PlatformResource | undefined> {
     const row = await this.platforms(database).selectAll().where('id', '=', id).executeTakeFirst();
@@ -44,7 +47,7 @@ export class Platforms {
   }
 
   private platforms(database = this.database) {
-    return database.of(ACCESS).reader<AccessTables>().selectFrom('platforms');
+    return database.reader<AccessTables>().selectFrom('platforms');
   }
 }
 

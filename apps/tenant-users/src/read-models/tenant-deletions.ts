@@ -1,5 +1,5 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { READ_DATABASE } from '#platform';
+import { Injectable } from '@nestjs/common';
+import { ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { TenantDeletionResource } from '../http/tenant.dto.js';
 import type { TenantDeletionTables } from './tables.js';
@@ -9,7 +9,11 @@ import type { TenantReader } from './tenants.js';
 /** Reads how far deletions of tenants are; each look-up is keyed by (platform, id). */
 @Injectable()
 export class TenantDeletions {
-  constructor(@Inject(READ_DATABASE) private readonly database: ReadDatabase) {}
+  private readonly database: ReadDatabase;
+
+  constructor(readModels: ReadModels) {
+    this.database = readModels.databaseOf(TENANT_DELETIONS);
+  }
 
   async get(
     { platformId, onlyTenantId }: TenantReader,
@@ -17,7 +21,6 @@ export class TenantDeletions {
   ): Promise<TenantDeletionResource | undefined> {
     if (onlyTenantId !== null && onlyTenantId !== id) return undefined;
     const row = await this.database
-      .of(TENANT_DELETIONS)
       .reader<TenantDeletionTables>()
       .selectFrom('tenant_deletions')
       .selectAll()

@@ -1,6 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { type JsonObject, streamName } from '#kernel';
-import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, READ_DATABASE } from '#platform';
+import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { TenantResource } from '../http/tenant.dto.js';
 import { ACCESS, AccessProjection } from './access.projection.js';
@@ -15,11 +15,14 @@ export interface TenantReader {
 @Injectable()
 export class Tenants {
   private readonly projection = new AccessProjection();
+  private readonly database: ReadDatabase;
 
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
+    readModels: ReadModels,
     private readonly log: LogAnswers,
-  ) {}
+  ) {
+    this.database = readModels.databaseOf(ACCESS);
+  }
 
   async get(reader: TenantReader, id: string, database = this.database): Promise<TenantResource | undefined> {
     const row = await this.tenantsFor(reader, database).selectAll().where('id', '=', id).executeTakeFirst();
@@ -50,7 +53,6 @@ export class Tenants {
 
   private tenantsFor({ platformId, onlyTenantId }: TenantReader, database = this.database) {
     const tenants = database
-      .of(ACCESS)
       .reader<AccessTables>()
       .selectFrom('tenants')
       .where('platform_id', '=', platformId);

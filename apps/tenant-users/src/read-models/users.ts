@@ -1,5 +1,5 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { READ_DATABASE, ReadModels } from '#platform';
+import { Injectable } from '@nestjs/common';
+import { ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import type { UserResource } from '../http/user.dto.js';
@@ -15,14 +15,15 @@ export type UserPlace = Pick<UserRow, 'id' | 'sequence'>;
 /** Reads users; each look-up is keyed by (tenant, id). */
 @Injectable()
 export class Users {
+  private readonly database: ReadDatabase;
   private readonly rows: UserRows;
 
   constructor(
-    @Inject(READ_DATABASE) private readonly database: ReadDatabase,
     private readonly sealer: Sealer,
     private readonly readModels: ReadModels,
   ) {
-    this.rows = new UserRows(database.of(USER_DIRECTORY));
+    this.database = readModels.databaseOf(USER_DIRECTORY);
+    this.rows = new UserRows(this.database);
   }
 
   async get(tenantId: string, userId: string): Promise<UserResource | undefined> {
@@ -48,11 +49,12 @@ export class Users {
     return ((await kit.executeTakeFirst())?.total ?? 0) > 0;
   }
 
-  list(tenantId: string, wanted: ListUsers): Promise<{ json: string }> {
+  async list(tenantId: string, wanted: ListUsers): Promise<{ json: string }> {
+    this.readModels.require(USER_DIRECTORY);
     return this.readModels.ask(LIST_USERS, tenantId, wanted);
   }
 
   private reader() {
-    return this.database.of(USER_DIRECTORY).reader<UserDirectoryTables>();
+    return this.database.reader<UserDirectoryTables>();
   }
 }

@@ -67,6 +67,14 @@ describe('the message log', () => {
     expect(log.reader('x', ['a']).read(0).offsets).toEqual([1, 2, 3, 4, 5]);
   });
 
+  it('given 10,000 writes that wait, then the next is refused at once, and all of those are stored', async () => {
+    const waiting = Array.from({ length: 10_000 }, () => log.append('x', messages(1)));
+    await expect(log.append('x', messages(1))).rejects.toMatchObject({ code: 'unavailable' });
+    await Promise.all(waiting);
+    await log.append('x', messages(1));
+    expect(log.head('x')).toBe(10_001);
+  });
+
   it('given other types between, then a read passes over them within its bounds', async () => {
     await log.append('x', [...messages(5_000, 'b'), message(1), message(2)]);
     const reader = log.reader('x', ['a']);

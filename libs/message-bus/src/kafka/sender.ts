@@ -13,6 +13,8 @@ interface Waiting {
 }
 
 const MAX_RECORDS = 1_000;
+/** Beyond these the brokers are too slow for what is published, or away. */
+const MAX_WAITING = 10_000;
 const ALL_IN_SYNC = -1;
 
 /** There is no such thing: brokers look at the right to write first, then refuse it and store nothing. */
@@ -40,6 +42,9 @@ export class Sender {
   send(topic: string, records: readonly OutgoingRecord[]): Promise<void> {
     if (records.length === 0) return Promise.resolve();
     if (this.closed) return Promise.reject(unavailable('the message bus is closed'));
+    if (this.waiting.length >= MAX_WAITING) {
+      return Promise.reject(unavailable('too many messages are waiting for the message bus'));
+    }
     const sent = Promise.withResolvers<void>();
     this.waiting.push({ topic, records, sent });
     if (!this.sending) this.idle = this.run();

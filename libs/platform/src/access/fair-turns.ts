@@ -6,30 +6,57 @@ export interface Turn {
   leave(): void;
 }
 
-type Begin = (begun: boolean) => void;
+/** How much may wait, in the unit of the weights that `enter` is given. */
+export interface WaitingRoom {
+  ofGroup: number;
+  inAll: number;
+}
+
+interface Waiter {
+  begin(begun: boolean): void;
+  weight: number;
+}
+
+interface Queue {
+  waiters: Set<Waiter>;
+  weight: number;
+}
 
 /**
  * Bounds how many are in work at once. Beyond that they wait in groups, each in the order of arrival, and the
  * groups take turns: whoever is alone in its group waits for one turn of each other group, however long their
- * queues are.
+ * queues are. How much may wait is bounded too.
  */
 export class FairTurns {
   #working = 0;
+  #weight = 0;
   /** In the order in which the groups come next. A group is here while anyone of it waits. */
-  readonly #waiting = new Map<string, Set<Begin>>();
+  readonly #waiting = new Map<string, Queue>();
 
-  constructor(private readonly limit: number) {}
+  constructor(
+    private readonly limit: number,
+    private readonly room: WaitingRoom = {
+      ofGroup: Number.POSITIVE_INFINITY,
+      inAll: Number.POSITIVE_INFINITY,
+    },
+  ) {}
 
-  enter(group: string): Turn {
+  /** Undefined where there is no room left to wait in. */
+  enter(group: string, weight = 1): Turn | undefined {
     if (this.#working < this.limit) {
       this.#working += 1;
       return { begin: undefined, leave: once(() => this.#next()) };
     }
+    const queue = this.#waiting.get(group) ?? { waiters: new Set(), weight: 0 };
+    const { ofGroup, inAll } = this.room;
+    if (queue.weight + weight > ofGroup || this.#weight + weight > inAll) return undefined;
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const queue = this.#waiting.get(group) ?? new Set();
-    this.#waiting.set(group, queue.add(resolve));
+    const waiter = { begin: resolve, weight };
+    queue.waiters.add(waiter);
+    this.#weigh(queue, weight);
+    this.#waiting.set(group, queue);
     const leave = once(() => {
-      if (this.#giveUp(group, resolve)) resolve(false);
+      if (this.#giveUp(group, waiter)) resolve(false);
       else this.#next();
     });
     return { begin: promise, leave };
@@ -39,10 +66,10 @@ export class FairTurns {
   #next(): void {
     for (const [group, queue] of this.#waiting) {
       this.#waiting.delete(group);
-      for (const begin of queue) {
-        queue.delete(begin);
-        if (queue.size > 0) this.#waiting.set(group, queue);
-        begin(true);
+      for (const waiter of queue.waiters) {
+        this.#remove(queue, waiter);
+        if (queue.waiters.size > 0) this.#waiting.set(group, queue);
+        waiter.begin(true);
         return;
       }
     }
@@ -50,11 +77,22 @@ export class FairTurns {
   }
 
   /** False where it waits no longer. */
-  #giveUp(group: string, begin: Begin): boolean {
+  #giveUp(group: string, waiter: Waiter): boolean {
     const queue = this.#waiting.get(group);
-    if (!queue?.delete(begin)) return false;
-    if (queue.size === 0) this.#waiting.delete(group);
+    if (!queue?.waiters.has(waiter)) return false;
+    this.#remove(queue, waiter);
+    if (queue.waiters.size === 0) this.#waiting.delete(group);
     return true;
+  }
+
+  #remove(queue: Queue, waiter: Waiter): void {
+    queue.waiters.delete(waiter);
+    this.#weigh(queue, -waiter.weight);
+  }
+
+  #weigh(queue: Queue, weight: number): void {
+    queue.weight += weight;
+    this.#weight += weight;
   }
 }
 

@@ -4,12 +4,18 @@ import { FairTurns, type Turn } from './fair-turns.js';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
+function entered(turns: FairTurns, group: string): Turn {
+  const turn = turns.enter(group);
+  if (!turn) throw new Error('there was no room');
+  return turn;
+}
+
 describe('fair turns', () => {
   it('given a thousand of one group in the queue, when another group comes, then it is next but one', async () => {
     const turns = new FairTurns(1);
     const begun: string[] = [];
     const enter = (group: string): Turn => {
-      const turn = turns.enter(group);
+      const turn = entered(turns, group);
       void turn.begin?.then(() => {
         begun.push(group);
         turn.leave();
@@ -23,7 +29,7 @@ describe('fair turns', () => {
     await settled();
     expect(begun.slice(0, 3)).toEqual(['loud', 'quiet', 'loud']);
     expect(begun).toHaveLength(1_001);
-    expect(turns.enter('any').begin).toBeUndefined();
+    expect(entered(turns, 'any').begin).toBeUndefined();
   });
 
   it('given those that leave while they work or wait, twice too, then no place is lost or given twice', async () => {
@@ -35,7 +41,7 @@ describe('fair turns', () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.integer({ min: 1, max: 4 }), async (all, limit) => {
         const turns = new FairTurns(limit);
-        const entered: { id: number; group: string; turn: Turn }[] = [];
+        const places: { id: number; group: string; turn: Turn }[] = [];
         const begun: number[] = [];
         // The model: who works, and who waits, by group in the order of the groups' turns.
         let working: number[] = [];
@@ -52,8 +58,8 @@ describe('fair turns', () => {
         for (const [id, it] of all.entries()) {
           if (it.kind === 'enter') {
             const group = `group ${it.group}`;
-            const turn = turns.enter(group);
-            entered.push({ id, group, turn });
+            const turn = entered(turns, group);
+            places.push({ id, group, turn });
             expect(turn.begin === undefined).toBe(working.length < limit);
             void turn.begin?.then((now) => now && begun.push(id));
             if (working.length < limit) working.push(id);
@@ -62,8 +68,8 @@ describe('fair turns', () => {
               if (queue) queue.ids.push(id);
               else waiting.push({ group, ids: [id] });
             }
-          } else if (entered.length > 0) {
-            const { id: left, turn } = entered[it.at % entered.length]!;
+          } else if (places.length > 0) {
+            const { id: left, turn } = places[it.at % places.length]!;
             turn.leave();
             turn.leave();
             if (working.includes(left)) {
@@ -78,11 +84,30 @@ describe('fair turns', () => {
         }
         await settled();
         expect(begun).toEqual(expected);
-        for (const { turn } of entered) turn.leave();
-        for (let count = 0; count < limit; count++) expect(turns.enter('later').begin).toBeUndefined();
-        expect(turns.enter('later').begin).toBeDefined();
+        for (const { turn } of places) turn.leave();
+        for (let count = 0; count < limit; count++) expect(entered(turns, 'later').begin).toBeUndefined();
+        expect(entered(turns, 'later').begin).toBeDefined();
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('given a group that has filled its room, then it is refused, and others are not until all of it is filled', () => {
+    const turns = new FairTurns(1, { ofGroup: 3, inAll: 5 });
+    const first = turns.enter('loud');
+    expect(first?.begin).toBeUndefined();
+    const waiting = [turns.enter('loud'), turns.enter('loud', 2)];
+    expect(waiting.every((turn) => turn?.begin)).toBe(true);
+    expect(turns.enter('loud')).toBeUndefined();
+    expect(turns.enter('quiet', 3)).toBeUndefined();
+    expect(turns.enter('quiet', 2)?.begin).toBeDefined();
+    expect(turns.enter('third')).toBeUndefined();
+    // Who goes, or whose turn it is, leaves its room.
+    waiting[1]?.leave();
+    expect(turns.enter('third')?.begin).toBeDefined();
+    expect(turns.enter('loud')?.begin).toBeDefined();
+    expect(turns.enter('third')).toBeUndefined();
+    first?.leave();
+    expect(turns.enter('third')?.begin).toBeDefined();
   });
 });

@@ -145,6 +145,28 @@ describe('requests in work at once', () => {
     expect(answered.filter((it) => it === 'one 200')).toHaveLength(40);
   });
 
+  it('given more requests of one tenant than may wait, then 503 to those beyond, and others are served', async () => {
+    await start({ TENANTRY_MAX_CONCURRENT_REQUESTS: '1' });
+    let refused = 0;
+    const first = get('/tasks/any');
+    await until(() => inWork.length === 1);
+    const flood = Array.from({ length: 2_100 }, async () => {
+      const { statusCode, headers, json } = await get('/tasks/at/once');
+      if (statusCode === 503) {
+        refused++;
+        expect([headers['retry-after'], json().code]).toEqual(['1', 'unavailable']);
+      }
+      return statusCode;
+    });
+    await until(() => refused > 0);
+    const single = get('/tasks/at/once', TENANTS.two);
+    inWork[0]?.end();
+    expect((await single).statusCode).toBe(200);
+    await first;
+    expect(new Set(await Promise.all(flood))).toEqual(new Set([200, 503]));
+    expect((await get('/tasks/at/once')).statusCode).toBe(200);
+  });
+
   it('given callers that hang up while they work or wait, then no place is lost to them', async () => {
     await start({ TENANTRY_MAX_CONCURRENT_REQUESTS: '1' });
     await app.listen({ port: 0, host: '127.0.0.1' });

@@ -81,11 +81,12 @@ const kitSet = (revision: number, terms: object) =>
 class Source {
   said: Message<object>[] = [];
   isUp = true;
+  gate: Promise<void> | undefined;
   readonly asked: string[] = [];
 
   async messages(kind: CopyKind, wanted: string): Promise<Message<object>[]> {
     this.asked.push(`${kind}:${wanted}`);
-    await Promise.resolve();
+    await this.gate;
     if (!this.isUp) throw unavailable('down');
     const subject = kind === 'platform_key_hash' && wanted === key_hash ? key_id : wanted;
     return this.said.filter((message) => message.subject === subject);
@@ -168,6 +169,22 @@ describe('the copies of what the tenant-users service owns', () => {
     const { keys, source } = await service();
     for (const _ of [1, 2, 3]) expect(await keys.resolve('00'.repeat(32), undefined)).toBe('unknown');
     expect(source.asked).toHaveLength(1);
+  });
+
+  it('given keys that are made up faster than anyone can tell, then some are refused, and users are found', async () => {
+    const { keys, users, copies, source } = await service({ said: EVERYTHING });
+    await copies.take([platform, tenant, key]);
+    const gate = Promise.withResolvers<void>();
+    source.gate = gate.promise;
+    const hashes = Array.from({ length: 1_001 }, (_, number) => number.toString(16).padStart(64, '0'));
+    const asking = Promise.allSettled(hashes.map((hash) => keys.resolve(hash, undefined)));
+    await expect(keys.resolve('f'.repeat(64), undefined)).rejects.toMatchObject({ code: 'unavailable' });
+    const finding = users.find(tenant_id, user_id);
+    gate.resolve();
+    expect(await finding).toMatchObject({ status: 'active' });
+    const outcomes = (await asking).map(({ status }) => status);
+    expect(outcomes.filter((status) => status === 'rejected')).toHaveLength(1);
+    expect(await keys.resolve('f'.repeat(64), undefined)).toBe('unknown');
   });
 
   it('given a user that was unknown, when it is created, then the next look finds it', async () => {

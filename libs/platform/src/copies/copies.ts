@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { Message } from '#contracts';
-import { isTenantryError } from '#kernel';
+import { isTenantryError, unavailable } from '#kernel';
 import type { ReadDatabase } from '#projections';
 import { DURABLE_DATABASE } from '../tokens.js';
 import { type CopiedData, type Copy, type CopyKind, changed, changesOf, copiesOf, GONE } from './copy.js';
@@ -11,6 +11,8 @@ import { TenantUsersClient } from './tenant-users-client.js';
 const MAX_CACHED = 50_000;
 /** Nobody can name a key before it was made, so a hash that nobody knows is no key for a while. */
 const UNKNOWN_KEY_MS = 5_000;
+/** Anyone can make up keys, so that asking for them is bounded; the rest is asked for by callers who are known. */
+const MAX_KEYS_ASKED = 1_000;
 
 /**
  * This service's copies of platforms, tenants, platform keys, account kits and users, fed by the bus. What the bus has
@@ -23,6 +25,7 @@ export class Copies implements OnModuleInit {
   /** Of a database that no other process writes to; elsewhere each look-up asks the database. */
   private readonly cache: LRUCache<string, Copy> | undefined;
   private readonly asked = new Map<string, Promise<void>>();
+  private keysAsked = 0;
   private readonly unknownKeys = new LRUCache<string, true>({ max: MAX_CACHED, ttl: UNKNOWN_KEY_MS });
   /** Counts the changes, so that what was read before one is not kept after it. */
   private changes = 0;
@@ -79,12 +82,25 @@ export class Copies implements OnModuleInit {
   private async ask(kind: CopyKind, id: string): Promise<Copy | undefined> {
     const name = `${kind}:${id}`;
     if (this.unknownKeys.has(name)) return undefined;
-    const asking = this.asked.get(name) ?? this.fetch(kind, id).finally(() => this.asked.delete(name));
-    this.asked.set(name, asking);
-    await asking;
+    await (this.asked.get(name) ?? this.startAsking(kind, id));
     const copy = await this.read(kind, id);
     if (!copy && kind === 'platform_key_hash') this.unknownKeys.set(name, true);
     return copy;
+  }
+
+  private startAsking(kind: CopyKind, id: string): Promise<void> {
+    const ofKey = kind === 'platform_key_hash' ? 1 : 0;
+    if (this.keysAsked + ofKey > MAX_KEYS_ASKED) {
+      throw unavailable('too many keys are being looked up', { unlogged: true });
+    }
+    this.keysAsked += ofKey;
+    const name = `${kind}:${id}`;
+    const asking = this.fetch(kind, id).finally(() => {
+      this.asked.delete(name);
+      this.keysAsked -= ofKey;
+    });
+    this.asked.set(name, asking);
+    return asking;
   }
 
   private async fetch(kind: CopyKind, id: string): Promise<void> {

@@ -3,6 +3,9 @@ import { type Migration, migrate, prepareQuery, type ReadDatabase, type SlotOf }
 import { GroupedWrites } from '../operations/grouped-writes.js';
 import type { Copy, CopyKind } from './copy.js';
 
+/** The revision of what is not there. */
+const NONE = -1;
+
 interface Tables {
   copies: { kind: CopyKind; id: string; revision: number; data: string | null };
 }
@@ -28,7 +31,7 @@ const find = (database: ReadDatabase) =>
 
 /** Where the copies are kept: durable, for what a lost commit held would not come again. */
 export class CopyTable {
-  private readonly writes: GroupedWrites<Tables>;
+  private readonly writes: GroupedWrites;
   private readonly select: ReturnType<typeof find>;
 
   constructor(private readonly database: ReadDatabase) {
@@ -45,30 +48,42 @@ export class CopyTable {
     return row && copyOf(row);
   }
 
-  /** Stores what `next` makes of what is known. */
-  update(kind: CopyKind, id: string, next: (known: Copy | undefined) => Copy | undefined): Promise<void> {
-    return this.writes.write(async (transaction) => {
-      const one = transaction.selectFrom('copies').selectAll().where('kind', '=', kind).where('id', '=', id);
-      // Two processes that are told of the same thing at once take turns.
-      const locked = this.database.dialect === 'postgres' ? one.forUpdate() : one;
-      const row = await locked.executeTakeFirst();
-      const copy = next(row && copyOf(row));
+  /**
+   * Stores what `next` makes of what is known. It is asked again where someone else has changed that meanwhile, also on
+   * top of what it made, and answers nothing once it has no more to change.
+   */
+  async update(
+    kind: CopyKind,
+    id: string,
+    next: (known: Copy | undefined) => Copy | undefined,
+  ): Promise<void> {
+    for (let known = await this.find(kind, id); ; ) {
+      const copy = next(known);
       if (!copy) return;
-      const { revision } = copy;
-      const data = copy.data && JSON.stringify(copy.data);
-      await transaction
-        .insertInto('copies')
-        .values({ kind, id, revision, data })
-        .onConflict((conflict) =>
-          conflict
-            .columns(['kind', 'id'])
-            .doUpdateSet({ revision, data })
-            .where('copies.revision', '<=', revision),
-        )
-        .execute();
-    });
+      await this.writes.write(this.replacing(known, copy));
+      known = await this.find(kind, id);
+      if (isSame(known, copy)) return;
+    }
+  }
+
+  /** Does nothing where the copy is not as it was known to be. */
+  private replacing(known: Copy | undefined, { kind, id, revision, ...copy }: Copy) {
+    const data = copy.data && JSON.stringify(copy.data);
+    return this.database
+      .reader<Tables>()
+      .insertInto('copies')
+      .values({ kind, id, revision, data })
+      .onConflict((conflict) =>
+        conflict
+          .columns(['kind', 'id'])
+          .doUpdateSet({ revision, data })
+          .where('copies.revision', '=', known?.revision ?? NONE),
+      );
   }
 }
+
+const isSame = (known: Copy | undefined, { revision, data }: Copy): boolean =>
+  known?.revision === revision && JSON.stringify(known.data) === JSON.stringify(data);
 
 const copyOf = ({ data, ...row }: Tables['copies']): Copy => ({
   ...row,

@@ -2,6 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance } from 'fastify';
 import { invalidInput } from '#kernel';
 
+export const BODY_LIMIT_BYTES = 256 * 1024;
+
 /** A body that may hold a number with more digits, or a larger exponent, than a double takes. */
 const LONG_NUMBER = /(?:^|[:[,])\s*-?(?:[\d.]{16}|[\d.]+[eE])/;
 const NUMBER = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;

@@ -23,7 +23,7 @@ export class Position {
       throw invalidInput('Tenantry-Min-Position', 'must be a position as a decimal number');
     }
     if (this.isOfAnotherLog(BigInt(header))) return;
-    const passed = await this.readModels.waitForAll(BigInt(header), this.settings.readYourWritesTimeoutMs);
+    const passed = await this.readModels.waitForServed(BigInt(header), this.settings.readYourWritesTimeoutMs);
     if (!passed) {
       throw new TenantryError('unavailable', 'the read models have not reached this position yet', {
         code: 'projection_behind',
@@ -40,11 +40,11 @@ export class Position {
 
   /**
    * Answers a write with its position, once the named projection has passed it. The wait is bounded: a write
-   * that is durable answers even when its read model is behind: then this is false.
+   * that is durable answers even when its read model is behind: then this is false, and reads of it are refused.
    */
   async settle(reply: FastifyReply, position: bigint, projection: string): Promise<boolean> {
     reply.header('tenantry-position', position.toString());
-    return this.readModels.waitFor(projection, position, this.settings.readYourWritesTimeoutMs);
+    return this.readModels.settle(projection, position, this.settings.readYourWritesTimeoutMs);
   }
 
   /** Settles, then answers what was written: from the log where the read model is behind or out of reach. */
@@ -55,6 +55,6 @@ export class Position {
     inLog: () => Promise<Result>,
   ): Promise<Result> {
     const canRead = await this.settle(reply, position, projection);
-    return canRead ? this.log.lookUp(inReadModel, inLog) : inLog();
+    return canRead ? this.log.lookUp([projection], inReadModel, inLog) : inLog();
   }
 }

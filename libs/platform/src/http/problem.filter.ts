@@ -95,7 +95,7 @@ export class ProblemFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<TenantryRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const known = this.known(error);
-    if (!known || known.code === 'unavailable') {
+    if (!known || (known.code === 'unavailable' && !known.details.unlogged)) {
       this.logger.failure(error, { requestId: request.id, route: request.routeOptions?.url });
     }
     const { status, body } = known

@@ -44,7 +44,7 @@ const MIGRATIONS: Migration[] = [
 
 /** The requests of the last hours that came with an Idempotency-Key. */
 export class RequestRecords {
-  private readonly writes: GroupedWrites<Schema>;
+  private readonly writes: GroupedWrites;
 
   constructor(
     private readonly database: ReadDatabase,
@@ -62,8 +62,8 @@ export class RequestRecords {
     const known = await this.find(wanted);
     if (known) return { ...known, isNew: false };
     const made = { ...wanted, nonce: randomBytes(16).toString('hex'), answer: null, forgotten: 0 };
-    await this.writes.write(async (transaction) => {
-      await transaction
+    await this.writes.write(
+      this.tables()
         .insertInto('idempotent_requests')
         .values(made)
         .onConflict((conflict) =>
@@ -71,62 +71,58 @@ export class RequestRecords {
             .column('name')
             .doUpdateSet(made)
             .where('idempotent_requests.started_at', '<=', wanted.started_at - this.lifetimeMs),
-        )
-        .execute();
-    });
+        ),
+    );
     const record = await this.find(wanted);
     if (!record) throw new Error('an idempotent request was removed while it began');
     return { ...record, isNew: record.nonce === made.nonce };
   }
 
   complete({ name, nonce }: RequestRecord, subjectId: string | null, answer: string): Promise<void> {
-    return this.writes.write(async (transaction) => {
-      await transaction
+    return this.writes.write(
+      this.tables()
         .updateTable('idempotent_requests')
         .set({ answer, subject_id: subjectId })
         .where('name', '=', name)
         .where('nonce', '=', nonce)
-        .where('forgotten', '=', 0)
-        .execute();
-    });
+        .where('forgotten', '=', 0),
+    );
   }
 
   /** As if it had never come. */
   remove({ name, nonce }: RequestRecord): Promise<void> {
-    return this.writes.write(async (transaction) => {
-      const ofName = transaction.deleteFrom('idempotent_requests').where('name', '=', name);
-      await ofName.where('nonce', '=', nonce).execute();
-    });
+    const ofName = this.tables().deleteFrom('idempotent_requests').where('name', '=', name);
+    return this.writes.write(ofName.where('nonce', '=', nonce));
   }
 
   /** Keeps of a user's requests only that they came. */
   async forget(subjectId: string): Promise<void> {
     // Each service that held something asks, and most users have no such request: a look costs no commit.
-    const requests = this.database.reader<Schema>().selectFrom('idempotent_requests').select('name');
+    const requests = this.tables().selectFrom('idempotent_requests').select('name');
     if (!(await requests.where('subject_id', '=', subjectId).executeTakeFirst())) return;
-    await this.writes.write(async (transaction) => {
-      await transaction
+    await this.writes.write(
+      this.tables()
         .updateTable('idempotent_requests')
         .set({ answer: null, forgotten: 1 })
-        .where('subject_id', '=', subjectId)
-        .execute();
-    });
+        .where('subject_id', '=', subjectId),
+    );
   }
 
   removeExpired(now: number): Promise<void> {
-    return this.writes.write(async (transaction) => {
-      const all = transaction.deleteFrom('idempotent_requests');
-      await all.where('started_at', '<=', now - this.lifetimeMs).execute();
-    });
+    const all = this.tables().deleteFrom('idempotent_requests');
+    return this.writes.write(all.where('started_at', '<=', now - this.lifetimeMs));
   }
 
   private find({ name, started_at }: NewRecord): Promise<RequestRecord | undefined> {
-    return this.database
-      .reader<Schema>()
+    return this.tables()
       .selectFrom('idempotent_requests')
       .selectAll()
       .where('name', '=', name)
       .where('started_at', '>', started_at - this.lifetimeMs)
       .executeTakeFirst();
+  }
+
+  private tables() {
+    return this.database.reader<Schema>();
   }
 }

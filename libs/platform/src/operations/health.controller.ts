@@ -22,16 +22,19 @@ export class HealthController {
     return { status: 'up' };
   }
 
-  /** 200 when every part takes work and the read models have caught up; else 503 with the same body. */
+  /**
+   * 200 when every part takes work; else 503 with the same body. A read model that has stopped or is being built
+   * refuses its own reads, and everything else goes on; where other processes can read it, this one waits for it.
+   */
   @Get('ready')
   async ready(@Res({ passthrough: true }) reply: FastifyReply) {
     const [parts, consumers] = await Promise.all([this.parts.states(), this.consumers.statuses()]);
     // Without the log nobody can tell how far behind it they are.
     const isLogUp = parts.some(({ name, status }) => name === 'event_store' && status === 'up');
     const projections = isLogUp ? await this.readModels.statuses() : [];
-    const up =
-      parts.every(({ status }) => status === 'up') &&
-      projections.every(({ state }) => state === 'running' || state === 'standby');
+    const leavesReadsToOthers =
+      this.readModels.isShared && projections.some(({ state }) => state === 'starting');
+    const up = parts.every(({ status }) => status === 'up') && !leavesReadsToOthers;
     reply.status(up ? 200 : 503);
     return { status: up ? 'up' : 'down', parts, projections, consumers };
   }

@@ -13,8 +13,10 @@ import {
   type ReadDatabase,
   type RebuildStatus,
   type Replicas,
+  singleProcess,
 } from '#projections';
 import { CLOCK, EVENT_STORE, READ_DATABASE, REPLICAS } from '../tokens.js';
+import { guarded } from './guarded-database.js';
 import { AppLogger } from './logger.js';
 import { ProjectionRuns } from './projection-runs.js';
 
@@ -137,13 +139,45 @@ export class ReadModels {
     return this.running().waitFor(projection, position, timeoutMs);
   }
 
-  waitForAll(position: bigint, timeoutMs: number): Promise<boolean> {
-    return this.running().waitForAll(position, timeoutMs);
+  /** The same for a write that is answered then: where it is false, reads are refused until it would be true. */
+  settle(projection: string, position: bigint, timeoutMs: number): Promise<boolean> {
+    return this.running().settle(projection, position, timeoutMs);
+  }
+
+  /** The same for all that are read; reads of the others are refused whatever they wait for. */
+  waitForServed(position: bigint, timeoutMs: number): Promise<boolean> {
+    return this.running().waitForAll(position, timeoutMs, { served: true });
+  }
+
+  /**
+   * Whether what is read of the projections now takes in all that this process has answered. What grants rights is
+   * asked of the log where it does not.
+   */
+  areCurrent(projections: readonly string[]): boolean {
+    return this.projections?.areCurrent(projections) ?? false;
+  }
+
+  /**
+   * Throws `unavailable` with code `projection_behind` while what is read of the projection would be false: it has
+   * failed, is being built, or is behind what was answered.
+   */
+  require(projection: string): void {
+    this.running().requireReadable(projection);
+  }
+
+  /** The projection's part of the database for those who read its tables: it is required before each read. */
+  databaseOf(projection: string): ReadDatabase {
+    return guarded(this.database.of(projection), () => this.require(projection));
   }
 
   /** Waits until every read model has caught up with what the log holds now; false after the time-out. */
   async catchUp(timeoutMs: number): Promise<boolean> {
-    return this.waitForAll(await this.store.head(), timeoutMs);
+    return this.running().waitForAll(await this.store.head(), timeoutMs);
+  }
+
+  /** Whether other processes may read what this one can't. */
+  get isShared(): boolean {
+    return this.replicas !== singleProcess;
   }
 
   async statuses(): Promise<LogReaderState[]> {
@@ -195,8 +229,11 @@ export class ReadModels {
   }
 
   private running(): Projections {
-    if (!this.projections) throw new Error('the read models have not been started');
-    return this.projections;
+    if (this.projections) return this.projections;
+    throw unavailable('the read models have not been started', {
+      code: 'projection_behind',
+      retryAfterSeconds: 1,
+    });
   }
 
   private parts() {

@@ -102,6 +102,21 @@ describe('the other services, as the tenant-users service sees them', () => {
     expect(keys.calls.length).toBeLessThan(3);
   });
 
+  it('given one that does not answer, then what is beyond what it can be told at once is left to the bus', async () => {
+    const gate = Promise.withResolvers<void>();
+    keys.gate = gate.promise;
+    const others = services([urls[0] ?? '']);
+    const first = others.tell([deleted('first')]);
+    while (keys.calls.length === 0) await new Promise(setImmediate);
+    const waiting = Array.from({ length: 400 }, (_, index) => others.tell([deleted(String(index))]));
+    await others.tell([deleted('too much')]);
+    expect(failures).toEqual([expect.objectContaining({ code: 'unavailable' })]);
+    gate.resolve();
+    await Promise.all([first, ...waiting]);
+    expect(keys.told.map(({ length }) => length)).toEqual([1, 400]);
+    expect(failures).toHaveLength(1);
+  });
+
   it('given one that is away or refuses, then the others are told, and the failure is logged', async () => {
     budgets.answers.set('POST /internal/messages', { status: 500 });
     keys.server.close().closeAllConnections();

@@ -17,6 +17,9 @@ const TAKING_AWAY: readonly string[] = [
   MESSAGE_TYPES.userDeleted,
 ];
 
+/** As many as fit into the body of one request. What is not told directly comes by the bus. */
+const MAX_WAITING = 400;
+
 const WHAT_OTHERS_HEED = ['status', 'account_kit_id'];
 
 const matters = ({ type, data }: Message<object>): boolean => {
@@ -92,7 +95,11 @@ class Mailbox {
 
   constructor(readonly service: OtherService) {}
 
+  /** Rejects with `unavailable` where it does not take them, or too many wait. */
   send(messages: readonly Message<object>[]): Promise<void> {
+    if (this.waiting.length + messages.length > MAX_WAITING) {
+      return Promise.reject(unavailable('too much is waiting to be told to another service of Tenantry'));
+    }
     this.waiting.push(...messages);
     this.next ??= this.underWay.catch(() => undefined).then(() => this.deliver());
     return this.next;

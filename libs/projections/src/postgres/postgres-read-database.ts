@@ -1,4 +1,11 @@
-import { type CompiledQuery, Kysely, PostgresDialect, type PostgresDialectConfig } from 'kysely';
+import {
+  type Compilable,
+  type CompiledQuery,
+  Kysely,
+  PostgresDialect,
+  type PostgresDialectConfig,
+} from 'kysely';
+import { executing } from '../executing.js';
 import type { ReadDatabase } from '../read-database.js';
 import { ByteOrderPlugin } from './byte-order-plugin.js';
 import { PostgresPool, preparePostgres } from './postgres-pool.js';
@@ -61,11 +68,16 @@ export class PostgresReadDatabase implements ReadDatabase {
     return result;
   }
 
+  run(queries: readonly Compilable[], queue = ''): Promise<void> {
+    return this.write(executing(queries), queue);
+  }
+
   of(name: string): ReadDatabase {
     return {
       dialect: this.dialect,
       reader: () => this.reader(),
       write: (work) => this.write(work, name),
+      run: (queries) => this.run(queries, name),
       of: (other) => this.of(other),
       select: (query) => this.select(query),
       ready: () => this.ready(),

@@ -25,13 +25,10 @@ class CachedProjection extends SampleProjection {
   changes = 0;
   replacements = 0;
 
-  changed(): void {
+  changed(replaced: boolean): void {
     this.changes += 1;
     this.cached = undefined;
-  }
-
-  replaced(): void {
-    this.replacements += 1;
+    if (replaced) this.replacements += 1;
   }
 }
 
@@ -50,7 +47,8 @@ class Replica {
   ) {
     this.projection = new CachedProjection('accounts', version);
     const parts = { store, database, replicas, clock: systemClock, logger: new RecordingLogger() };
-    this.runner = new ProjectionRunner({ ...parts, projections: [this.projection] });
+    const onChange = (_: string, replaced: boolean) => this.projection.changed(replaced);
+    this.runner = new ProjectionRunner({ ...parts, onChange, projections: [this.projection] });
     const handle = async (events: readonly RecordedEvent[]) => {
       this.handled.push(...events.map(({ position }) => position));
     };
@@ -234,6 +232,8 @@ const describeReplicas = (server: PostgresCluster) =>
       const newer = await start(2);
       expect(await newer.runner.waitFor('accounts', position, 100)).toBe(false);
       expect((await newer.state())[0]).toBe('starting');
+      expect(() => newer.runner.requireReadable('accounts')).toThrow('accounts is being built');
+      expect(() => old.runner.requireReadable('accounts')).not.toThrow();
       await stop(old);
       expect(await leading(newer)).toBe(true);
       expect(await newer.runner.waitFor('accounts', position, 10_000)).toBe(true);

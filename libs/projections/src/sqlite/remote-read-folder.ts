@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import {
+  type Compilable,
   type CompiledQuery,
   type DatabaseConnection,
   DummyDriver,
@@ -10,8 +11,9 @@ import {
   SqliteQueryCompiler,
   sql,
 } from 'kysely';
+import { unavailable } from '#kernel';
 import type { ReadDatabase } from '../read-database.js';
-import type { PlainQuery } from './plain-query.js';
+import { type PlainQuery, plainQuery } from './plain-query.js';
 import { SqliteConnection, SqliteDialect, translated } from './sqlite-dialect.js';
 import { COMMON_PART, partFile } from './sqlite-read-folder.js';
 
@@ -55,6 +57,10 @@ export class RemoteReadFolder implements ReadDatabase {
     return this.of(COMMON_PART).write(work);
   }
 
+  run(queries: readonly Compilable[]): Promise<void> {
+    return this.of(COMMON_PART).run(queries);
+  }
+
   select<Row>(query: CompiledQuery): Promise<Row[]> {
     return this.of(COMMON_PART).select(query);
   }
@@ -77,7 +83,7 @@ export class RemotePart implements ReadDatabase {
 
   constructor(
     private readonly file: string,
-    private readonly run: (queries: readonly PlainQuery[]) => Promise<void>,
+    private readonly send: (queries: readonly PlainQuery[]) => Promise<void>,
   ) {
     this.#reader = new Kysely({ dialect: new SqliteDialect(() => this.#open()) });
   }
@@ -93,8 +99,12 @@ export class RemotePart implements ReadDatabase {
   async write<Schema, Result>(work: (transaction: Kysely<Schema>) => Promise<Result>): Promise<Result> {
     const recording = new Recording();
     const result = await work(recording.database as Kysely<Schema>);
-    await this.run(recording.queries);
+    await this.#send(recording.queries);
     return result;
+  }
+
+  async run(queries: readonly Compilable[]): Promise<void> {
+    await this.#send(queries.map(plainQuery));
   }
 
   async select<Row>(query: CompiledQuery): Promise<Row[]> {
@@ -115,9 +125,18 @@ export class RemotePart implements ReadDatabase {
     this.#isClosed = true;
   }
 
+  #send(queries: readonly PlainQuery[]): Promise<void> {
+    this.#requireOpen();
+    return this.send(queries);
+  }
+
+  #requireOpen(): void {
+    if (this.#isClosed) throw unavailable('the read database is closed');
+  }
+
   #open(): SqliteConnection {
+    this.#requireOpen();
     this.#connection ??= translated(() => {
-      if (this.#isClosed) throw Object.assign(new Error('the file is closed'), { code: 'ERR_INVALID_STATE' });
       const database = new DatabaseSync(this.file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
       database.exec(`pragma cache_size=-${CACHE_KIB}`);
       return new SqliteConnection(database);

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
-import { CompiledQuery, Kysely, sql } from 'kysely';
+import { type Compilable, type CompiledQuery, Kysely, sql } from 'kysely';
+import { executing } from '../executing.js';
 import type { ReadDatabase } from '../read-database.js';
-import type { PlainQuery } from './plain-query.js';
 import { SqliteConnection, SqliteDialect, translated } from './sqlite-dialect.js';
 
 /** How long a connection waits for another process; it blocks the event loop, so it is short. */
@@ -62,13 +62,8 @@ export class SqliteReadDatabase implements ReadDatabase {
     );
   }
 
-  /** Statements that come from another thread, in one transaction. */
-  runPlain(queries: readonly PlainQuery[]): Promise<void> {
-    return this.write(async (transaction) => {
-      for (const { sql, parameters } of queries) {
-        await transaction.executeQuery(CompiledQuery.raw(sql, [...parameters]));
-      }
-    });
+  run(queries: readonly Compilable[]): Promise<void> {
+    return this.write(executing(queries));
   }
 
   /** A file is one part. */

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CompiledQuery, Kysely } from 'kysely';
+import type { Compilable, CompiledQuery, Kysely } from 'kysely';
 import type { ReadDatabase } from '../read-database.js';
 import { SqliteReadDatabase } from './sqlite-read-database.js';
 
@@ -33,6 +33,10 @@ export class SqliteReadFolder implements ReadDatabase {
 
   write<Schema, Result>(work: (transaction: Kysely<Schema>) => Promise<Result>): Promise<Result> {
     return this.#common.write(work);
+  }
+
+  run(queries: readonly Compilable[]): Promise<void> {
+    return this.#common.run(queries);
   }
 
   select<Row>(query: CompiledQuery): Promise<Row[]> {
