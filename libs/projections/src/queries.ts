@@ -16,8 +16,8 @@ export interface QueryDeps {
 
 /** What takes long to read. Its arguments and answers can be cloned from one thread to another. */
 export interface Queries {
-  // biome-ignore lint/suspicious/noExplicitAny: each has arguments of its own.
-  answers: { readonly [name: string]: (...asked: any[]) => Promise<unknown> };
+  /** Each has arguments of its own. */
+  answers: { readonly [name: string]: (...asked: never[]) => Promise<unknown> };
   /** Called when a projection's tables were replaced by others, and at the start. */
   replaced?(projection: string): void;
 }
@@ -51,7 +51,7 @@ export class LocalQueries implements QueryRunner {
   async ask(name: string, asked: readonly unknown[]): Promise<unknown> {
     const answer = this.all.map(({ answers }) => answers[name]).find((each) => each !== undefined);
     if (!answer) throw new Error(`there is no query ${name}`);
-    return answer(...asked);
+    return answer(...(asked as never[]));
   }
 
   replaced(projection: string): void {

@@ -52,8 +52,10 @@ export class UserChanges {
       const [before, after] = [unpacked(tokens.before), unpacked(tokens.after)];
       const gone = before.filter((token) => !after.includes(token));
       const added = after.filter((token) => !before.includes(token));
-      if (gone.length > 0) await deleteTokens(transaction, { sequence, text: gone.join(' ') });
-      if (added.length > 0) await insertTokens(transaction, { sequence, text: added.join(' ') });
+      if (gone.length === 0 && added.length === 0) continue;
+      // One insertion for each deletion, even of nothing: the index counts them, and takes a shortfall for damage.
+      if (before.length > 0) await deleteTokens(transaction, { sequence, text: gone.join(' ') });
+      if (after.length > 0) await insertTokens(transaction, { sequence, text: added.join(' ') });
     }
   }
 

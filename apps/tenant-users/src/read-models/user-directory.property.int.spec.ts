@@ -202,6 +202,21 @@ await describeOnReadDatabases(`lists of users (seed ${SEED})`, ({ dialect, open 
     );
   }, 120_000);
 
+  it('given a user from whom something filtered by is taken away and who is deleted, then nothing fails', async () => {
+    const { id } = await log.create('tenant-1', { metadata: { k: '1', n: 2 } });
+    await caughtUp();
+    for (const metadata of [{ k: '1' }, {}]) {
+      await log.update(id, { metadata });
+      await caughtUp();
+    }
+    await log.delete(id);
+    await caughtUp();
+    const { data } = JSON.parse(
+      (await queries.token!.list('tenant-1', { limit: 5, order: 'created_at', filter: {} })).json,
+    );
+    expect(data).toEqual([]);
+  });
+
   it('holds what it says of each kit', async () => {
     const [one] = [await log.create('tenant-1'), await log.create('tenant-2')];
     await log.update(one.id, { account_kit_id: 'kit-2' });
