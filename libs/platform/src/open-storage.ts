@@ -17,13 +17,15 @@ export const logPositions = ({ logNumber }: Settings) =>
 export async function openStorage(settings: Settings, logger: AppLogger): Promise<Storage | undefined> {
   const files = embeddedFiles(settings);
   if (Object.values(files).every((file) => file === undefined)) return undefined;
-  const { masterKey } = settings;
+  const { masterKey, acceptOlderLog } = settings;
   const lock = files.log
     ? { file: `${files.log.file}.lock`, what: 'the event log' }
     : { file: join(settings.dataDir, 'data-dir.lock'), what: 'the data dir' };
   const old = { requests: join(settings.dataDir, 'requests.db'), read: oldReadModels(settings) };
-  return Storage.open({ ...files, masterKey, lock, old }, ({ level, fields, message }) =>
-    logger[level](fields, message),
+  const paired = settings.keyStoreUrl === undefined;
+  return Storage.open(
+    { ...files, masterKey, lock, old, paired, acceptOlderLog },
+    ({ level, fields, message }) => logger[level](fields, message),
   );
 }
 
