@@ -17,6 +17,7 @@ const VENDORS = {
     'libs/message-bus/src/embedded',
     'libs/projections/src/sqlite',
     'libs/privacy/src',
+    'libs/storage/src',
   ],
   '@eventstore/db-client': ['libs/event-store/src/eventstoredb'],
   kafkajs: ['libs/message-bus/src/kafka'],

@@ -117,7 +117,7 @@ export class EventStoreDb implements EventStore {
     const end = Math.max(this.place.end, this.feed.known);
     if (options.after > BigInt(end)) {
       throw illegalState(
-        `the log ends at position ${end}, and what was made from it stands at ${options.after}: it is older`,
+        `position ${options.after} lies beyond the end of the log, ${end}: it is older than what was made from it`,
       );
     }
     const { connection, feed } = this;

@@ -50,7 +50,7 @@ export class LogFeed {
   subscribe(options: SubscribeOptions, onBatch: (batch: Batch) => Promise<void>): Subscription {
     if (options.after > BigInt(this.#recent.head)) {
       throw illegalState(
-        `the log ends at position ${this.#recent.head}, and what was made from it stands at ${options.after}: it is older`,
+        `position ${options.after} lies beyond the end of the log, ${this.#recent.head}: it is older than what was made from it`,
       );
     }
     const source = {
