@@ -6,24 +6,14 @@ import type { Service, ServiceExit, ServiceOptions } from '#testing';
 import {
   createApiKey,
   createUser,
+  failedStart,
   inParallel,
-  ServiceNotStarted,
   start,
   temporaryDataDir,
   type User,
 } from './support.js';
 
 const EX_CONFIG = 78;
-
-/** How the service ends when it cannot start. */
-async function failedStart(options: ServiceOptions): Promise<ServiceExit> {
-  const error = await start(options).then(
-    () => new Error('the service started'),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof ServiceNotStarted)) throw error;
-  return error.exit;
-}
 
 const lines = (text: string): string[] => text.split('\n').filter(Boolean);
 

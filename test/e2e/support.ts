@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect } from '@jest/globals';
-import type { Answer, Service, ServiceOptions } from '#testing';
+import type { Answer, Service, ServiceExit, ServiceOptions } from '#testing';
 // Not through the indexes, which would load every library into every spec.
 import { createApiKey } from '../../libs/platform/src/access/api-key.js';
 import {
@@ -107,6 +107,16 @@ export async function start(options: ServiceOptions = {}): Promise<Service> {
   });
   started.push(service);
   return service;
+}
+
+/** How the service ends when it cannot start. */
+export async function failedStart(options: ServiceOptions): Promise<ServiceExit> {
+  const error = await start(options).then(
+    () => new Error('the service started'),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof ServiceNotStarted)) throw error;
+  return error.exit;
 }
 
 /** Throws, with the answer, unless it has this status. */

@@ -17,7 +17,7 @@ export const logPositions = ({ logNumber }: Settings) =>
 export async function openStorage(settings: Settings, logger: AppLogger): Promise<Storage | undefined> {
   const files = embeddedFiles(settings);
   if (Object.values(files).every((file) => file === undefined)) return undefined;
-  const { masterKey } = settings;
+  const { masterKey, acceptOlderLog } = settings;
   const lock = files.log
     ? { file: `${files.log.file}.lock`, what: 'the event log' }
     : { file: join(settings.dataDir, 'data-dir.lock'), what: 'the data dir' };
@@ -26,8 +26,10 @@ export async function openStorage(settings: Settings, logger: AppLogger): Promis
     read: join(settings.dataDir, 'read.db'),
     folder: dataFile(settings, 'read'),
   };
-  return Storage.open({ ...files, masterKey, lock, old }, ({ level, fields, message }) =>
-    logger[level](fields, message),
+  const paired = settings.keyStoreUrl === undefined;
+  return Storage.open(
+    { ...files, masterKey, lock, old, paired, acceptOlderLog },
+    ({ level, fields, message }) => logger[level](fields, message),
   );
 }
 

@@ -147,8 +147,8 @@ function installHooks(app: NestFastifyApplication): void {
 }
 
 /**
- * Runs a service to its end and gives the process its exit code: 78 (EX_CONFIG of sysexits.h) where a setting is
- * wrong, 1 for other failures. What an operator can mend is told in one line.
+ * Runs a service to its end and gives the process its exit code: 78 (EX_CONFIG of sysexits.h) where a setting
+ * or a file is not what it should be, 1 for other failures. What an operator can mend is told in one line.
  */
 export async function runToEnd(service: () => Promise<void>): Promise<never> {
   try {
@@ -157,7 +157,9 @@ export async function runToEnd(service: () => Promise<void>): Promise<never> {
   } catch (error) {
     const known = error instanceof InvalidSetting || isTenantryError(error);
     process.stderr.write(`${known ? error.message : inspect(error)}\n`);
-    process.exit(error instanceof InvalidSetting ? 78 : 1);
+    const isForOperator =
+      error instanceof InvalidSetting || (isTenantryError(error) && error.kind === 'illegal_state');
+    process.exit(isForOperator ? 78 : 1);
   }
 }
 

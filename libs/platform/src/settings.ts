@@ -38,6 +38,8 @@ export interface Settings {
   databaseUrl?: string;
   /** PostgreSQL for the users' keys; a SQLite file in the data dir when left out. */
   keyStoreUrl?: string;
+  /** Goes on from an embedded log that is older than the other files of the data dir. */
+  acceptOlderLog?: boolean;
   /** The embedded bus when left out. */
   kafka?: KafkaSettings | undefined;
   /** Where the tenant-users service answers; needed where it runs in a process of its own. */
@@ -96,6 +98,7 @@ export function loadSettings(env: NodeJS.ProcessEnv): Settings {
     }),
     ...(databaseUrl && { databaseUrl }),
     ...(keyStoreUrl && { keyStoreUrl }),
+    acceptOlderLog: env.TENANTRY_ACCEPT_OLDER_LOG === 'true',
     kafka: readKafkaSettings(env),
     ...readServices(env),
   };

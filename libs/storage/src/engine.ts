@@ -3,6 +3,8 @@ import { ExclusiveLock } from '#worker/event-store';
 import { KeyReader, Sealer, SubjectKeyReader } from '#worker/privacy';
 import type { Logger, ProjectionDeps, ProjectionModule } from '#worker/projections';
 import { type BusKind, BusRounds } from './bus-rounds.js';
+import { dropForeign } from './derived-files.js';
+import { checkedInstallation } from './installation.js';
 import { type KeyKind, KeyRounds } from './key-rounds.js';
 import { LogRounds } from './log-rounds.js';
 import { plainError } from './plain-error.js';
@@ -15,6 +17,7 @@ import {
   type Request,
   type StorageOptions,
 } from './protocol.js';
+import { openingFile } from './sqlite-file.js';
 
 /** So many rounds go by between two checkpoints of the files. */
 const CHECKPOINT_EVERY_ROUNDS = 256;
@@ -93,24 +96,26 @@ export class StorageEngine {
   #telling: NodeJS.Timeout | undefined;
 
   constructor(
-    { lock, log, keys, bus, read, masterKey, old }: StorageOptions,
+    { lock, log, keys, bus, read, masterKey, old, ...options }: StorageOptions,
     private readonly report: (report: Report) => void,
     private readonly onFailure: (error: unknown) => void,
   ) {
     this.#logger = this.#makeLogger();
-    this.#lock = lock && ExclusiveLock.acquire(lock.file, lock.what);
+    this.#lock = lock && openingFile(lock.file, () => ExclusiveLock.acquire(lock.file, lock.what));
+    const paired = options.paired && log && keys ? { ...options, log: log.file, keys, bus } : undefined;
+    const id = paired && checkedInstallation(paired);
     if (keys) {
-      this.#keys = new KeyRounds(keys);
+      this.#keys = openingFile(keys, () => new KeyRounds(keys, id));
       if (old) this.#keys.takeOver(old, bus);
       this.#keyReader = new KeyReader(keys);
       this.#subjectKeys = new SubjectKeyReader(this.#keyReader, masterKey);
     }
-    this.#bus = bus ? new BusRounds(bus, this.#logger) : undefined;
-    this.#log = log && new LogRounds(log, onFailure);
+    this.#log = log && openingFile(log.file, () => new LogRounds(log, onFailure, id));
+    if (id !== undefined) dropForeign({ read, bus }, { id, head: this.head }, this.#logger);
+    this.#bus = bus ? openingFile(bus, () => new BusRounds(bus, this.#logger)) : undefined;
     const feed = this.#log?.feed;
-    if (read && feed) {
+    if (read && feed)
       this.#host = new ProjectionsHost({ folder: read, feed, clock: this.#clock, logger: this.#logger });
-    }
   }
 
   take(requests: readonly Numbered[]): void {
@@ -153,13 +158,14 @@ export class StorageEngine {
     };
     const { keys, appends, published, others } = sorted(requests);
     const claims = appends.map(([, { claimed }]) => claimed);
-    const taken = this.#keys?.commit(keys, claims, settle) ?? [];
+    const before = this.head;
+    const taken = this.#keys?.commit(keys, claims, settle, before) ?? [];
     for (const [, request] of keys) {
       if (request.kind === 'destroy-keys') this.#subjectKeys?.forget(request.ids.map(String));
     }
-    const before = this.head;
     const free = appends.filter((_, index) => !taken[index]);
-    const log = this.#log?.commit(free.map(([, { request }]) => request));
+    const asked = free.map(([, { request }]) => request);
+    const log = this.#log?.commit(asked, this.#keys?.commits);
     const events = log?.events ?? [];
     await this.#host?.pass(events);
     await this.#publish(published, before, events);
@@ -279,8 +285,8 @@ export class StorageEngine {
     await this.#log?.feed.close();
     this.#keyReader?.close();
     this.#keys?.cut();
-    this.#keys?.close();
-    this.#log?.close();
+    this.#keys?.close(this.head);
+    this.#log?.close(this.#keys?.commits);
     this.#bus?.close();
     this.#lock?.release();
     this.#isClosed = true;

@@ -1,6 +1,7 @@
 import { type ClaimedKeys, SnapshotTable, type TakenOutcome } from '#worker/event-store';
 import { type IdentifierWrite, KeyFile } from '#worker/privacy';
 import type { PlainQuery } from '#worker/projections';
+import { InstallationRow, keyCommitsIn } from './installation.js';
 import { type OldFiles, takeOver } from './old-files.js';
 import type { Request } from './protocol.js';
 
@@ -27,27 +28,39 @@ interface Erasure {
 export class KeyRounds {
   readonly #file: KeyFile;
   readonly #snapshots: SnapshotTable;
+  readonly #installation: InstallationRow | undefined;
+  #commits = 0;
   #uncut: Erasure[] = [];
   #oldestUncutMs = 0;
 
-  constructor(file: string) {
+  constructor(file: string, installation?: string) {
     this.#file = new KeyFile(file);
     this.#snapshots = new SnapshotTable(this.#file.database);
+    if (installation === undefined) return;
+    this.#installation = new InstallationRow(this.#file.database, installation);
+    this.#commits = keyCommitsIn(this.#file.database);
+  }
+
+  /** How often the file was written. */
+  get commits(): number {
+    return this.#commits;
   }
 
   /**
    * Answers each request by its number, or later by `settle`. Claims all or none of each list; answers what is in the
-   * way of each.
+   * way of each. `logHead` is the last position that is durable in the log.
    */
   commit(
     requests: readonly (readonly [number: number, request: Request<KeyKind>])[],
     claims: readonly (ClaimedKeys | undefined)[],
     settle: (number: number, answer: unknown) => void,
+    logHead: number,
   ): (TakenOutcome | undefined)[] {
     if (requests.length === 0 && claims.every((claimed) => claimed === undefined)) return [];
     const done: (() => void)[] = [];
     const taken: (TakenOutcome | undefined)[] = [];
     this.#file.transaction(() => {
+      this.#installation?.save(++this.#commits, logHead);
       for (const claimed of claims) {
         const other = claimed && this.#file.identifiers.claim(claimed.keys, claimed);
         taken.push(other && { kind: 'taken', ...other });
@@ -88,7 +101,8 @@ export class KeyRounds {
     this.#file.checkpoint();
   }
 
-  close(): void {
+  close(logHead: number): void {
+    this.#file.transaction(() => this.#installation?.save(++this.#commits, logHead));
     this.#file.close();
   }
 

@@ -8,18 +8,23 @@ import {
   type Positions,
   storedEvents,
 } from '#worker/event-store';
+import { InstallationRow } from './installation.js';
 
 /** The log as the thread that writes it sees it: appends of one round are one commit, and followers learn of it. */
 export class LogRounds {
   readonly reader: LogReader;
   readonly feed: LogFeed;
   readonly #file: LogFile;
+  readonly #installation: InstallationRow | undefined;
 
   constructor(
     { file, positions }: { file: string; positions: Positions },
     onFailure: (error: unknown) => void,
+    installation?: string,
   ) {
     this.#file = new LogFile(file, positions);
+    this.#installation =
+      installation === undefined ? undefined : new InstallationRow(this.#file.database, installation);
     this.reader = new LogReader(file);
     this.feed = new LogFeed(this.reader, this.#file.head, onFailure);
   }
@@ -28,9 +33,13 @@ export class LogRounds {
     return this.#file.head;
   }
 
-  commit(requests: readonly AppendRequest[]): { outcomes: AppendOutcome[]; events: RecordedEvent[] } {
+  /** `keyCommits` is how often the keys' file was written, for good, until now. */
+  commit(
+    requests: readonly AppendRequest[],
+    keyCommits = 0,
+  ): { outcomes: AppendOutcome[]; events: RecordedEvent[] } {
     if (requests.length === 0) return { outcomes: [], events: [] };
-    const outcomes = this.#file.commit(requests);
+    const outcomes = this.#file.commit(requests, () => this.#installation?.save(this.head, keyCommits));
     const events = outcomes.flatMap((outcome, index) =>
       storedEvents(requests[index] as AppendRequest, outcome, this.#file.step),
     );
@@ -43,8 +52,9 @@ export class LogRounds {
     this.#file.checkpoint();
   }
 
-  close(): void {
+  close(keyCommits = 0): void {
     this.reader.close();
+    this.#file.commit([], () => this.#installation?.save(this.head, keyCommits));
     this.#file.close();
   }
 }

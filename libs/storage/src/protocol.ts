@@ -25,6 +25,10 @@ export interface StorageOptions extends StorageFiles {
   /** Held for this process alone while the files are open, under this name. */
   lock?: { file: string; what: string } | undefined;
   masterKey: Uint8Array;
+  /** The keys of what the log holds are in `keys`: neither file is opened beside one that it does not go with. */
+  paired?: boolean | undefined;
+  /** Go on from a log that is older than the rest: what came after is lost. */
+  acceptOlderLog?: boolean | undefined;
   /** What an earlier state may have left in the data dir. */
   old?: OldFiles | undefined;
 }

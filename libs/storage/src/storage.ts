@@ -59,12 +59,13 @@ export class Storage {
   static async open(options: StorageOptions, log: StorageLog = () => undefined): Promise<Storage> {
     const worker = new Worker(WORKER, { workerData: options, name: 'storage' });
     const head = await new Promise<number>((resolve, reject) => {
-      worker.once('error', reject);
-      worker.once('message', (report: Report) => {
-        worker.off('error', reject);
-        if (report.kind === 'opened') resolve(report.head);
+      const take = (report: Report): void => {
+        if (report.kind !== 'log') worker.off('error', reject).off('message', take);
+        if (report.kind === 'log') log(report);
+        else if (report.kind === 'opened') resolve(report.head);
         else if (report.kind === 'refused') reject(thrownError(report.error));
-      });
+      };
+      worker.on('error', reject).on('message', take);
     });
     return new Storage(worker, head, log);
   }

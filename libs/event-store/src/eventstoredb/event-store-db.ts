@@ -1,4 +1,4 @@
-import { type NewEvent, type RecordedEvent, unavailable } from '#kernel';
+import { illegalState, type NewEvent, type RecordedEvent, unavailable } from '#kernel';
 import { appendRequest, recordedEvent } from '../event-row.js';
 import {
   type AppendResult,
@@ -113,12 +113,14 @@ export class EventStoreDb implements EventStore {
     return this.during(this.retried(() => this.reader.events(stream, pageRange(options))));
   }
 
-  /** Throws an Error when `after` lies beyond the end: this log is then not the one that it was read from. */
+  /** Throws `illegal_state` when `after` lies beyond the end: this log is then not the one that it was read from. */
   subscribe(options: SubscribeOptions, onBatch: (batch: Batch) => Promise<void>): Subscription {
     this.assertOpen();
     const end = Math.max(this.place.end, this.feed.known);
     if (options.after > BigInt(end)) {
-      throw new Error(`position ${options.after} lies beyond the end of the log, ${end}`);
+      throw illegalState(
+        `position ${options.after} lies beyond the end of the log, ${end}: it is older than what was made from it`,
+      );
     }
     const { connection, feed } = this;
     const { logger, streamPrefix: prefix } = this.options;

@@ -1,5 +1,5 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
-import type { RecordedEvent } from '#kernel';
+import { illegalState, type RecordedEvent } from '#kernel';
 import { recordedEvent } from '../event-row.js';
 import type { Batch, SubscribeOptions, Subscription } from '../event-store.js';
 import { LogSubscription, type Scan, type ScanResult } from '../log-subscription.js';
@@ -46,10 +46,12 @@ export class LogFeed {
     for (const subscription of this.#subscriptions) subscription.wake();
   }
 
-  /** Throws an Error when `after` lies beyond the end: this log is then older than what was made from it. */
+  /** Throws `illegal_state` when `after` lies beyond the end: this log is then older than what was made from it. */
   subscribe(options: SubscribeOptions, onBatch: (batch: Batch) => Promise<void>): Subscription {
     if (options.after > BigInt(this.#recent.head)) {
-      throw new Error(`position ${options.after} lies beyond the end of the log, ${this.#recent.head}`);
+      throw illegalState(
+        `position ${options.after} lies beyond the end of the log, ${this.#recent.head}: it is older than what was made from it`,
+      );
     }
     const source = {
       head: () => this.#recent.head,

@@ -73,7 +73,8 @@ const prepareAll = (database: DatabaseSync) => ({
 
 /** The one writer of a log's SQLite file. Errors of the database leave open what was stored: its thread must end. */
 export class LogFile {
-  readonly #database: DatabaseSync;
+  /** For a table of others that is kept as safe as the events. */
+  readonly database: DatabaseSync;
   readonly #statements: ReturnType<typeof prepareAll>;
   readonly #positions: Positions;
   /** Last revisions by stream, the least recently appended first. */
@@ -81,11 +82,11 @@ export class LogFile {
   #head: number;
 
   constructor(file: string, positions?: Positions) {
-    this.#database = openDatabase(file);
+    this.database = openDatabase(file);
     this.#positions = positions;
-    this.#statements = prepareAll(this.#database);
+    this.#statements = prepareAll(this.database);
     this.#head = Number(
-      this.#database.prepare('SELECT coalesce(max(position), 0) AS head FROM events').get()?.head,
+      this.database.prepare('SELECT coalesce(max(position), 0) AS head FROM events').get()?.head,
     );
   }
 
@@ -99,10 +100,11 @@ export class LogFile {
     return this.#positions?.divisor ?? 1;
   }
 
-  /** One durable transaction for all of them; each is stored whole or not at all. */
-  commit(requests: readonly AppendRequest[]): AppendOutcome[] {
+  /** One durable transaction for all of them, and for `beside`; each is stored whole or not at all. */
+  commit(requests: readonly AppendRequest[], beside?: () => void): AppendOutcome[] {
     this.#statements.begin.run();
     const outcomes = requests.map((request) => this.#append(request));
+    beside?.();
     this.#statements.commit.run();
     return outcomes;
   }
@@ -117,8 +119,8 @@ export class LogFile {
   }
 
   close(): void {
-    this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    this.#database.close();
+    this.database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    this.database.close();
   }
 
   #append(request: AppendRequest): AppendOutcome {

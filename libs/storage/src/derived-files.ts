@@ -1,0 +1,46 @@
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { Logger } from '#worker/projections';
+import { InstallationRow, installationIn, positionIn } from './installation.js';
+
+/** SQLite's result codes for a file that is damaged, and for one that is no database. */
+const DAMAGED = [11, 26];
+
+interface Derived {
+  read?: string | undefined;
+  bus?: string | undefined;
+}
+
+/** Removes what was made from another log than this one, and damaged read models: they are made anew. */
+export function dropForeign({ read, bus }: Derived, log: { id: string; head: number }, logger: Logger): void {
+  const parts = read && existsSync(read) ? readdirSync(read).filter((name) => name.endsWith('.db')) : [];
+  for (const name of parts) {
+    const file = join(String(read), name);
+    if (!belongs(file, 'checkpoints', log)) drop(file, logger);
+  }
+  if (bus && existsSync(bus) && !belongs(bus, 'relay', log)) drop(bus, logger);
+}
+
+function belongs(
+  file: string,
+  table: 'checkpoints' | 'relay',
+  { id, head }: { id: string; head: number },
+): boolean {
+  const database = new DatabaseSync(file);
+  try {
+    if ((installationIn(database) ?? id) !== id || positionIn(database, table) > head) return false;
+    new InstallationRow(database, id);
+    return true;
+  } catch (error) {
+    if (DAMAGED.includes(Number((error as { errcode?: number }).errcode) & 0xff)) return false;
+    throw error;
+  } finally {
+    database.close();
+  }
+}
+
+function drop(file: string, logger: Logger): void {
+  logger.warn({ file }, 'a file that does not belong to the log is made anew');
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
+}

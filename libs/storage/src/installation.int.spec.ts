@@ -1,0 +1,89 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { checkedInstallation } from './installation.js';
+import { Storage } from './storage.js';
+
+const root = mkdtempSync(join(tmpdir(), 'tenantry-installation-'));
+const live = { log: join(root, 'log.db'), keys: join(root, 'keys.db') };
+let storage: Storage;
+let lastKey = 0;
+
+const open = () =>
+  Storage.open({
+    log: { file: live.log, positions: undefined },
+    keys: live.keys,
+    masterKey: new Uint8Array(32),
+    paired: true,
+  });
+
+/** What a kill at this moment would leave of a file. */
+function keep(name: string): void {
+  for (const file of ['log.db', 'log.db-wal', 'keys.db', 'keys.db-wal']) {
+    cpSync(join(root, file), join(root, name, file));
+  }
+}
+
+const makeKey = () => storage.ask('insert-key', { id: ++lastKey, wrapped: new Uint8Array(60) });
+
+async function append(): Promise<void> {
+  const row = [String(lastKey), 'user.v1', '2026-11-30T00:00:00.000Z', '{}', '{}'];
+  const request = { stream: `user-${lastKey}`, expected: -1, rows: [row] };
+  await storage.ask('append', { request: request as never });
+}
+
+const pair = (keys: string, log: string) => () =>
+  checkedInstallation({ log: join(root, log, 'log.db'), keys: join(root, keys, 'keys.db') });
+
+describe('the files of keys and log, as kills and backups leave them', () => {
+  beforeAll(async () => {
+    storage = await open();
+    await storage.ask('insert-secret', { name: 'master-key-check', wrapped: new Uint8Array(60) });
+    keep('fresh');
+    await makeKey();
+    keep('first key');
+    await append();
+    keep('first event');
+    await makeKey();
+    keep('second key');
+    await append();
+    keep('second event');
+    await storage.close();
+    storage = await open();
+    await makeKey();
+    keep('third key');
+  });
+  afterAll(async () => {
+    await storage.close();
+    rmSync(root, { recursive: true, force: true });
+  });
+
+  it.each([
+    ['fresh', 'fresh'],
+    ['first key', 'fresh'],
+    ['first event', 'first event'],
+    ['first key', 'first event'],
+    ['second key', 'first event'],
+    ['second event', 'second event'],
+    ['third key', 'third key'],
+  ])('given keys after the %s and a log after the %s, then they are accepted', (keys, log) => {
+    expect(pair(keys, log)()).toBe(pair('fresh', 'fresh')());
+  });
+
+  it.each([
+    ['fresh', 'first event'],
+    ['first key', 'second event'],
+    ['second event', 'third key'],
+  ])('given keys after the %s and a log after the %s, then the keys are too old', (keys, log) => {
+    expect(pair(keys, log)).toThrow(/keys\.db is older than .+log\.db: it covers the log up to position \d/);
+  });
+
+  it.each([
+    ['second key', 'fresh'],
+    ['third key', 'first event'],
+    ['third key', 'no such folder'],
+  ])('given keys after the %s and a log after the %s, then the log is too old', (keys, log) => {
+    expect(pair(keys, log)).toThrow(/log\.db is older than .+keys\.db/);
+  });
+});
