@@ -20,8 +20,8 @@ const bind = <Parameters extends object>(compiled: CompiledQuery, parameters: Pa
 });
 
 /**
- * Compiles a query when it first runs, once, and answers a function that runs it with other values: about twice as fast as building
- * it anew. For hot reads; annotate the slot to type the parameters:
+ * Compiles a query when it first runs, once, and answers a function that runs it with other values: about twice as
+ * fast as building it anew. For hot reads; annotate the slot to type the parameters:
  * `prepareQuery(database, (db: Kysely<Tables>, slot: SlotOf<{ id: string }>) => db.selectFrom('users').…)`
  * A slot holds one value, not a list.
  */

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { SqliteEventStore } from '#event-store';
 import type { Clock } from '#kernel';
 import { EmbeddedBus, type EmbeddedBusOptions } from '#message-bus';
 import { SqliteKeyStore } from '#privacy';
-import { keyWriter, logWriter, messageWriter, Storage } from '#storage';
+import { type RemotePart, RemoteReadFolder } from '#projections';
+import { keyWriter, logWriter, messageWriter, queryWriter, Storage } from '#storage';
 
 const masterKey = randomBytes(32);
 
@@ -40,6 +42,13 @@ export async function openEmbeddedKeys(
     await storage.close();
     throw error;
   }
+}
+
+/** A part of the embedded read models, in a folder of its own. */
+export async function openEmbeddedReads(folder: string): Promise<RemotePart> {
+  const [log, read] = [{ file: join(folder, 'log.db'), positions: undefined }, join(folder, 'read')];
+  const storage = await Storage.open({ masterKey, log, read });
+  return closing(new RemoteReadFolder(read, queryWriter(storage)).of('part'), storage);
 }
 
 /** The embedded bus in a file of its own. */

@@ -4,7 +4,7 @@ export { type KafkaCluster, type KafkaClusterOptions, startKafka } from './back-
 export type { KafkaSecurity } from './back-ends/kafka-properties.js';
 export { onKafka, onOwnKafka, onOwnPostgres, onPostgres } from './back-ends/on-back-end.js';
 export { type PostgresCluster, startPostgres } from './back-ends/postgres-cluster.js';
-export { openEmbeddedBus, openEmbeddedKeys, openEmbeddedLog } from './embedded-engines.js';
+export { openEmbeddedBus, openEmbeddedKeys, openEmbeddedLog, openEmbeddedReads } from './embedded-engines.js';
 export type { EventStoreDeviations, EventStoreFactory, EventStoreHarness } from './event-store-bench.js';
 export { describeEventStore } from './event-store-contract.js';
 export { type EventStoreServer, findEventStoreServer } from './event-store-server.js';

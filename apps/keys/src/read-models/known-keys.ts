@@ -67,7 +67,7 @@ export class KnownKeys {
     }
     const { state } = await this.aggregates.load(keyring, key.userId);
     const held = state.lifecycle === 'open' ? state.keys.get(key.id) : undefined;
-    if (held) return { ...key, revoked: 0, ends_at: held.ends_at };
+    if (held) return { ...key, ends_at: held.ends_at ?? key.ends_at };
     // The keyring forgets keys of any end; one whose time was up had ended by that.
     const isOver = key.expires_at !== null && key.expires_at <= this.clock.now().toISOString();
     return isOver ? key : { ...key, revoked: 1 };

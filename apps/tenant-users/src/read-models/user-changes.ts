@@ -53,7 +53,8 @@ export class UserChanges {
       const gone = before.filter((token) => !after.includes(token));
       const added = after.filter((token) => !before.includes(token));
       if (gone.length === 0 && added.length === 0) continue;
-      // One insertion for each deletion, even of nothing: the index counts them, and takes a shortfall for damage.
+      // One insertion for each deletion, even of nothing: SQLite counts them, and takes a shortfall for damage. What stays
+      // is left alone, since one token deleted and inserted in one transaction is lost (3.53, secure-delete, detail=none).
       if (before.length > 0) await deleteTokens(transaction, { sequence, text: gone.join(' ') });
       if (after.length > 0) await insertTokens(transaction, { sequence, text: added.join(' ') });
     }

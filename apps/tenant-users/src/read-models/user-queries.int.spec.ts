@@ -106,6 +106,23 @@ await describeOnReadDatabases('queries of users', ({ open }) => {
     expect((await list({ role: 'owner', q: 'a' })).total).toBe(2);
   });
 
+  it('given users whose filtered values change until they are deleted, then each is found by those that it has alone', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const teamsAt = (number: number) => names.filter((_, bit) => (number * 11) & (1 << bit));
+    for (let number = 1; number <= 31; number += 1) {
+      const { id } = await log.create('tenant', { teams: teamsAt(number) });
+      for (const change of [5, 18, 27]) {
+        const teams = teamsAt(number + change);
+        await log.update(id, { teams });
+        await caughtUp();
+        for (const team of names) expect(await idsOf({ team })).toEqual(teams.includes(team) ? [id] : []);
+      }
+      await log.delete(id);
+      await caughtUp();
+    }
+    expect((await list()).total).toBe(0);
+  });
+
   it('given users far from one another in the order of the list, then a page has them all the same', async () => {
     const wanted = { metadata: { plan: 'pro' } };
     const first = await log.create('tenant', wanted);

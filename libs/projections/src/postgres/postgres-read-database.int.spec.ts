@@ -104,7 +104,7 @@ await onPostgres(({ setting }) => {
       const database = await PostgresReadDatabase.open(schemaUrl(setting));
       return { database, dispose: () => database.close() };
     },
-    { textHoldsNul: false },
+    { textHoldsNul: false, readsInWrites: true },
   );
   describe('PostgresReadDatabase', () => describeOwnWays(setting));
 });

@@ -12,6 +12,7 @@ import {
   sql,
 } from 'kysely';
 import { unavailable } from '#kernel';
+import { Lock } from '../lock.js';
 import type { ReadDatabase } from '../read-database.js';
 import { type PlainQuery, plainQuery } from './plain-query.js';
 import { SqliteConnection, SqliteDialect, translated } from './sqlite-dialect.js';
@@ -78,6 +79,7 @@ export class RemoteReadFolder implements ReadDatabase {
 export class RemotePart implements ReadDatabase {
   readonly dialect = 'sqlite';
   readonly #reader: Kysely<unknown>;
+  readonly #sending = new Lock();
   #connection: SqliteConnection | undefined;
   #isClosed = false;
 
@@ -98,13 +100,17 @@ export class RemotePart implements ReadDatabase {
 
   async write<Schema, Result>(work: (transaction: Kysely<Schema>) => Promise<Result>): Promise<Result> {
     const recording = new Recording();
-    const result = await work(recording.database as Kysely<Schema>);
-    await this.#send(recording.queries);
-    return result;
+    let result: Result | undefined;
+    await this.#send(async () => {
+      result = await work(recording.database as Kysely<Schema>);
+      return recording.queries;
+    });
+    return result as Result;
   }
 
   async run(queries: readonly Compilable[]): Promise<void> {
-    await this.#send(queries.map(plainQuery));
+    const compiled = queries.map(plainQuery);
+    await this.#send(() => compiled);
   }
 
   async select<Row>(query: CompiledQuery): Promise<Row[]> {
@@ -125,9 +131,17 @@ export class RemotePart implements ReadDatabase {
     this.#isClosed = true;
   }
 
-  #send(queries: readonly PlainQuery[]): Promise<void> {
-    this.#requireOpen();
-    return this.send(queries);
+  /** One after the other, as they were called; the next does not wait for the commit. */
+  async #send(queries: () => readonly PlainQuery[] | Promise<readonly PlainQuery[]>): Promise<void> {
+    const release = await this.#sending.acquire();
+    let stored: Promise<void>;
+    try {
+      this.#requireOpen();
+      stored = this.send(await queries());
+    } finally {
+      release();
+    }
+    await stored;
   }
 
   #requireOpen(): void {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Kysely, sql } from 'kysely';
-import { describeReadDatabase } from '#testing';
+import { describeReadDatabase, openEmbeddedReads } from '#testing';
 import { prepareQuery, type SlotOf } from '../prepared-query.js';
 import { SqliteReadDatabase } from './sqlite-read-database.js';
 
@@ -19,6 +19,20 @@ async function harness() {
 }
 
 describeReadDatabase('sqlite', harness);
+
+describeReadDatabase(
+  'sqlite, written by another thread',
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tenantry-read-'));
+    const database = await openEmbeddedReads(folder);
+    const dispose = async () => {
+      await database.close();
+      await rm(folder, { recursive: true });
+    };
+    return { database, dispose };
+  },
+  { textHoldsNul: true, readsInWrites: false },
+);
 
 describe('SqliteReadDatabase', () => {
   let test: Awaited<ReturnType<typeof harness>>;
