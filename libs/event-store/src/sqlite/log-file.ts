@@ -109,10 +109,6 @@ export class LogFile {
     return outcomes;
   }
 
-  hasStream(stream: string): boolean {
-    return this.#lastRevision(stream) >= 0;
-  }
-
   /** Moves what was committed from the write-ahead log into the file; waits for nobody. */
   checkpoint(): void {
     this.#statements.checkpoint.get();
