@@ -87,7 +87,7 @@ export class ProjectionRuns {
   private deps({ database }: Parts): ProjectionDeps {
     return {
       dialect: database.dialect,
-      open: (sealed, stream) => this.sealer.open(sealed, stream),
+      open: (sealed, stream) => this.sealer.open(sealed, stream, { remember: false }),
       secret: (name) => this.keys.secret(name),
     };
   }
