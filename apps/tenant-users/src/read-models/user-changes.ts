@@ -36,17 +36,19 @@ export class UserChanges {
     this.#kits.set(accountKitId, (this.#kits.get(accountKitId) ?? 0) + by);
   }
 
-  async write(transaction: Transaction, dialect: ReadDatabase['dialect']): Promise<void> {
-    if (this.#changed.length === 0) return;
+  /** Answers how many times the index of tokens was written to. */
+  async write(transaction: Transaction, dialect: ReadDatabase['dialect']): Promise<number> {
+    if (this.#changed.length === 0) return 0;
     for (const [tenant_id, { by, position }] of this.#counts) {
       await addToCount(transaction, { tenant_id, by, position });
     }
     for (const [account_kit_id, by] of this.#kits) await addToKit(transaction, { account_kit_id, by });
-    if (dialect === 'sqlite') await this.#writeTokens(transaction);
     await this.#writeChanges(transaction);
+    return dialect === 'sqlite' ? this.#writeTokens(transaction) : 0;
   }
 
-  async #writeTokens(transaction: Transaction): Promise<void> {
+  async #writeTokens(transaction: Transaction): Promise<number> {
+    let written = 0;
     const users = [...this.#tokens].sort(([one], [other]) => one - other);
     for (const [sequence, tokens] of users) {
       const [before, after] = [unpacked(tokens.before), unpacked(tokens.after)];
@@ -54,7 +56,9 @@ export class UserChanges {
       const added = after.filter((token) => !before.includes(token));
       if (gone.length > 0) await deleteTokens(transaction, { sequence, text: gone.join(' ') });
       if (added.length > 0) await insertTokens(transaction, { sequence, text: added.join(' ') });
+      if (gone.length + added.length > 0) written += 1;
     }
+    return written;
   }
 
   async #writeChanges(transaction: Transaction): Promise<void> {

@@ -30,6 +30,9 @@ const FILTERED_BY: ReadonlySet<string> = new Set(['external_id', 'email', 'role'
 /** As many texts of an older log stand in a row before those are left out that later ones have made void. */
 const MAX_TEXTS = 16;
 
+/** One page is merged for so many writes; a page takes some 50 to 100 µs. */
+const WRITES_A_PAGE = 4;
+
 /** The tokens of status and kit come first. */
 const STANDING_BYTES = 2 * TOKEN_BYTES;
 const NONE = new Uint8Array();
@@ -56,6 +59,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
   /** Grows with every change, so that what was read before can be told from what would be read now. */
   generation = 0;
   readonly #dialect: ReadDatabase['dialect'];
+  #unmerged = 0;
   readonly #open: Open;
   readonly #tokens: UserTokens;
   readonly #statements: ReturnType<typeof userStatements>;
@@ -112,11 +116,14 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
           throw new Error(`${event.type} is not known to ${this.name}`);
       }
     }
-    await changes.write(transaction, this.#dialect);
+    this.#unmerged += await changes.write(transaction, this.#dialect);
   }
 
+  /** As much as keeps pace with what was written: each segment more makes a deletion cost more. */
   async maintain(transaction: Kysely<UserDirectoryTables>): Promise<void> {
-    if (this.#dialect === 'sqlite') await mergeTokens(transaction);
+    if (this.#dialect !== 'sqlite') return;
+    await mergeTokens(transaction, 2 + Math.ceil(this.#unmerged / WRITES_A_PAGE));
+    this.#unmerged = 0;
   }
 
   /** Where a change of the first version leads depends on the row: it is found out when it is applied. */
