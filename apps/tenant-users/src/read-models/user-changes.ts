@@ -54,9 +54,11 @@ export class UserChanges {
       const [before, after] = [unpacked(tokens.before), unpacked(tokens.after)];
       const gone = before.filter((token) => !after.includes(token));
       const added = after.filter((token) => !before.includes(token));
-      if (gone.length > 0) await deleteTokens(transaction, { sequence, text: gone.join(' ') });
-      if (added.length > 0) await insertTokens(transaction, { sequence, text: added.join(' ') });
-      if (gone.length + added.length > 0) written += 1;
+      if (gone.length + added.length === 0) continue;
+      // The index counts its rows, so each is put in once and taken out once, even without a token.
+      if (before.length > 0) await deleteTokens(transaction, { sequence, text: gone.join(' ') });
+      if (after.length > 0) await insertTokens(transaction, { sequence, text: added.join(' ') });
+      written += 1;
     }
     return written;
   }
