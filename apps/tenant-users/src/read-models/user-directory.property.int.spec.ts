@@ -8,7 +8,7 @@ import { UserDirectoryProjection } from './user-directory.projection.js';
 import { UserQueries } from './user-queries.js';
 import { packed, type UserFilter, UserTokens } from './user-tokens.js';
 
-const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+const SEED = Math.floor(Math.random() * 2 ** 31);
 const TENANTS = ['tenant-1', 'tenant-2'];
 const SECRET = new Uint8Array(32).fill(5);
 
