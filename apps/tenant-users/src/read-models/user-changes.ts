@@ -43,7 +43,7 @@ export class UserChanges {
       await addToCount(transaction, { tenant_id, by, position });
     }
     for (const [account_kit_id, by] of this.#kits) await addToKit(transaction, { account_kit_id, by });
-    await this.#writeChanges(transaction);
+    await this.#writeChanges(transaction, dialect);
     return dialect === 'sqlite' ? this.#writeTokens(transaction) : 0;
   }
 
@@ -63,14 +63,13 @@ export class UserChanges {
     return written;
   }
 
-  async #writeChanges(transaction: Transaction): Promise<void> {
+  async #writeChanges(transaction: Transaction, dialect: ReadDatabase['dialect']): Promise<void> {
     const [row] = await lastOrdinal(transaction, {});
-    let ordinal = Number(row?.last);
-    for (const change of this.#changed) {
-      ordinal += 1;
-      await insertChange(transaction, { ordinal, ...change });
-    }
-    await removeChanges(transaction, { last: ordinal - MAX_CHANGES });
+    const last = Number(row?.last);
+    const changes = this.#changed.map((change, at) => ({ ordinal: last + 1 + at, ...change }));
+    if (dialect === 'postgres') await transaction.insertInto('user_changes').values(changes).execute();
+    else for (const change of changes) await insertChange(transaction, change);
+    await removeChanges(transaction, { last: last + changes.length - MAX_CHANGES });
   }
 }
 
