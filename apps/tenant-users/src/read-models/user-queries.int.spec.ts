@@ -6,6 +6,8 @@ import { describeOnReadDatabases, InMemoryEventStore, RecordingLogger } from '#t
 import { UserLog } from '../../../../test/user-events.js';
 import { UserDirectoryProjection } from './user-directory.projection.js';
 import { UserQueries } from './user-queries.js';
+import { UserRows } from './user-rows.js';
+import { UserTexts } from './user-texts.js';
 import type { UserFilter } from './user-tokens.js';
 
 const SECRET = new Uint8Array(32).fill(5);
@@ -90,6 +92,24 @@ await describeOnReadDatabases('queries of users', ({ open }) => {
       ...['Bea', 'Ann 1', 'Ann 2', 'Ann 3', 'Ann 4'],
     ]);
     expect(opened).toBe(6);
+  });
+
+  it('given a user who has changed, then the text that was shown is not kept', async () => {
+    await log.create('tenant');
+    await caughtUp();
+    const rows = new UserRows(database);
+    const texts = new UserTexts(rows, (...sealed) => {
+      opened += 1;
+      return log.open(...sealed);
+    });
+    const keys = await rows.page('tenant', [], { limit: 1, after: undefined, order: 'created_at' });
+    for (const times of [1, 1]) {
+      expect(await texts.of('tenant', keys)).toHaveLength(1);
+      expect(opened).toBe(times);
+    }
+    texts.follow(await rows.changesAfter(0, 10));
+    await texts.of('tenant', keys);
+    expect(opened).toBe(2);
   });
 
   it('given a total that was counted, then it is counted again when the tenant has changed', async () => {

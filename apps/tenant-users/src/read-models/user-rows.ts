@@ -95,17 +95,25 @@ export class UserRows {
       where tenant_id = ${tenantId} and sequence > ${after} order by sequence limit ${limit}`);
   }
 
-  async lastChange(): Promise<number> {
-    const [row] = await this.#select<{ last: number }>(
-      sql`select coalesce(max(ordinal), 0) as last from user_changes`,
-    );
-    return row?.last ?? 0;
+  /** The first and the last of the changes that are kept, of all tenants. */
+  async changes(): Promise<{ first: number; last: number }> {
+    const [row] = await this.#select<{ first: number; last: number }>(sql`
+      select (select coalesce(min(ordinal), 1) from user_changes) as first,
+        (select coalesce(max(ordinal), 0) from user_changes) as last`);
+    return row ?? { first: 1, last: 0 };
   }
 
-  /** Of all tenants, so that a gap shows where older ones are not kept any more. */
   changesAfter(ordinal: number, limit: number): Promise<UserChange[]> {
     return this.#select(sql`select ordinal, tenant_id, sequence from user_changes
       where ordinal > ${ordinal} order by ordinal limit ${limit}`);
+  }
+
+  /** Whose rows have changed: the sequences, each once. */
+  async changedUsers(tenantId: string, { after, to }: { after: number; to: number }): Promise<number[]> {
+    const changed = await this.#select<Pick<UserRow, 'sequence'>>(sql`
+      select distinct sequence from user_changes
+      where ordinal > ${after} and ordinal <= ${to} and tenant_id = ${tenantId}`);
+    return changed.map(({ sequence }) => sequence);
   }
 
   async #at<Row>(
