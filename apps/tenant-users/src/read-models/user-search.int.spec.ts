@@ -117,6 +117,17 @@ describe('the search for users', () => {
     expect(await count('tenant')).toBe(8);
   });
 
+  it('when all is forgotten while it is being made, then it is made anew for the question', async () => {
+    await fill('tenant', 7);
+    let opened = 0;
+    beforeOpen = () => {
+      opened += 1;
+      if (opened === 4) search.forget();
+    };
+    expect(await count('tenant')).toBe(7);
+    expect(opened).toBe(4 + 7);
+  });
+
   it('given room for one tenant, then others are made anew when they are asked', async () => {
     for (const tenantId of ['one', 'other']) await fill(tenantId, 3);
     newSearch({ ...LIMITS, maxBytes: 1 });

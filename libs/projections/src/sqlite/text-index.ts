@@ -83,7 +83,7 @@ export class TextIndex {
   }
 
   close(): void {
-    this.#database.close();
+    if (this.#database.isOpen) this.#database.close();
   }
 
   #write(work: () => void): void {
