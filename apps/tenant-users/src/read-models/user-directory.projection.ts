@@ -17,7 +17,8 @@ interface Told {
   status: UserStatus;
   account_kit_id: string;
   subject_key: string;
-  personal?: string;
+  /** Null or absent where the event could not tell it anew. */
+  personal?: string | null;
   /** In clear in the first version alone. */
   role?: string;
   teams?: string[];
@@ -50,7 +51,7 @@ type Prepared = Uint8Array | null | undefined;
 /** Users by tenant. It opens what is sealed for the tokens alone; rows keep it as it is. */
 export class UserDirectoryProjection implements Projection<UserDirectoryTables> {
   readonly name = USER_DIRECTORY;
-  readonly version = 6;
+  readonly version = 7;
   readonly categories = ['tenantUser'];
   readonly tables = ['users', 'user_counts', 'kit_users', 'user_changes'] as const;
   readonly indexTables: readonly string[];
@@ -130,8 +131,9 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
   async #prepared(event: RecordedEvent): Promise<Prepared> {
     const isCreated = event.type.startsWith('tenant-user.created.');
     if (!isCreated && !(event.type === 'tenant-user.updated.v2' && isFilteredAnew(event))) return undefined;
-    const { tenant_id, personal = '', ...clear } = event.data as unknown as Told;
-    return this.#tokensOf({ id: streamId(event.stream), tenant_id, personal, standing: standingOf(clear) });
+    const { tenant_id, personal, ...clear } = event.data as unknown as Told;
+    const standing = standingOf(clear);
+    return this.#tokensOf({ id: streamId(event.stream), tenant_id, personal: personal ?? '', standing });
   }
 
   async #tokensOf(
@@ -172,7 +174,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
     changes: UserChanges,
   ): Promise<void> {
     const before = await this.#find(transaction, event);
-    const { personal = before.personal } = event.data as unknown as Updated;
+    const personal = (event.data as unknown as Updated).personal ?? before.personal;
     const isFirst = event.type === 'tenant-user.updated.v1';
     const row = { ...before, ...(isFirst ? await this.#withChanges(before, event) : { personal }) };
     const ready = isFirst && isFilteredAnew(event) ? await this.#tokensOf(row) : prepared;
@@ -207,7 +209,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
   async #withChanges(before: Pick<UserRow, 'id' | 'personal' | 'standing'>, event: RecordedEvent) {
     const data = event.data as unknown as Updated;
     const standing = standingOf({ ...clearOf(before), ...data });
-    if (data.personal === undefined) return { standing };
+    if (data.personal == null) return { standing };
     const personal = `${before.personal} ${data.personal}`;
     const isLong = personal.split(' ').length > MAX_TEXTS;
     return { standing, personal: isLong ? await compacted(this.#open, { ...before, personal }) : personal };

@@ -78,6 +78,15 @@ await describeOnReadDatabases('queries of users', ({ open }) => {
     },
   );
 
+  it('given a user of an older log who cannot be read, when suspended, then it is listed with what is in clear', async () => {
+    const { id } = await log.create('tenant', { label: 'Ann', role: 'owner', teams: ['red'] }, 1);
+    log.destroyKey(id);
+    await log.update(id, { status: 'suspended' });
+    await caughtUp();
+    const [user] = (await list({ status: 'suspended' })).data;
+    expect(user).toMatchObject({ id, revision: 1, label: null, role: 'owner', teams: ['red'] });
+  });
+
   it('given a page that was shown, then its users are opened again only when they have changed', async () => {
     for (let number = 0; number < 5; number += 1) await log.create('tenant', { label: `Ann ${number}` });
     await caughtUp();
