@@ -109,9 +109,11 @@ export class UserLog {
     if (version === 2) {
       const isSealedAnew =
         changed.some((field) => personal.includes(field)) || this.#versions.get(user.id) !== 2;
-      const text = isSealedAnew ? seal(stream, picked(personal)) : this.#sealed.get(user.id);
-      this.#sealed.set(user.id, text ?? '');
-      return { status, account_kit_id, personal: text ?? '' };
+      const isLost = isSealedAnew && (this.#destroyed.has(stream) || this.#damaged.has(stream));
+      const sealed = isSealedAnew ? seal(stream, picked(personal)) : this.#sealed.get(user.id);
+      const text = isLost ? null : (sealed ?? null);
+      if (text !== null) this.#sealed.set(user.id, text);
+      return { status, account_kit_id, personal: text };
     }
     const sealed = changed.filter((field) => personal.includes(field) && !CLEAR_AT_FIRST.includes(field));
     const clear = picked(changed.filter((field) => CLEAR_AT_FIRST.includes(field)));

@@ -185,6 +185,15 @@ describe('the tenant-users service', () => {
       expect(await listed(query)).toEqual({ names, total: names.length, next: null });
     });
 
+    it('when listed, then the answer says that it is JSON, as others do', async () => {
+      const headers = { authorization: `Bearer ${by}` };
+      const answers = await Promise.all(
+        ['/v1/users', `/v1/users/${ids.ann}`].map((url) => app.inject({ method: 'GET', url, headers })),
+      );
+      const [list, one] = answers.map((answer) => answer.headers['content-type']);
+      expect([list, one]).toEqual(['application/json; charset=utf-8', list]);
+    });
+
     it('given a row that was lost, when read models are built anew, then lists have the user again', async () => {
       const database = app.get<ReadDatabase>(READ_DATABASE).of('user-directory');
       const lost = (await call('POST', '/v1/users', { label: 'Zed' }, by)).body.id;

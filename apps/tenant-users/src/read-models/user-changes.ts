@@ -36,17 +36,19 @@ export class UserChanges {
     this.#kits.set(accountKitId, (this.#kits.get(accountKitId) ?? 0) + by);
   }
 
-  async write(transaction: Transaction, dialect: ReadDatabase['dialect']): Promise<void> {
-    if (this.#changed.length === 0) return;
+  /** Answers how many times the index of tokens was written to. */
+  async write(transaction: Transaction, dialect: ReadDatabase['dialect']): Promise<number> {
+    if (this.#changed.length === 0) return 0;
     for (const [tenant_id, { by, position }] of this.#counts) {
       await addToCount(transaction, { tenant_id, by, position });
     }
     for (const [account_kit_id, by] of this.#kits) await addToKit(transaction, { account_kit_id, by });
-    if (dialect === 'sqlite') await this.#writeTokens(transaction);
-    await this.#writeChanges(transaction);
+    await this.#writeChanges(transaction, dialect);
+    return dialect === 'sqlite' ? this.#writeTokens(transaction) : 0;
   }
 
-  async #writeTokens(transaction: Transaction): Promise<void> {
+  async #writeTokens(transaction: Transaction): Promise<number> {
+    let written = 0;
     const users = [...this.#tokens].sort(([one], [other]) => one - other);
     for (const [sequence, tokens] of users) {
       const [before, after] = [unpacked(tokens.before), unpacked(tokens.after)];
@@ -57,17 +59,18 @@ export class UserChanges {
       // is left alone, since one token deleted and inserted in one transaction is lost (3.53, secure-delete, detail=none).
       if (before.length > 0) await deleteTokens(transaction, { sequence, text: gone.join(' ') });
       if (after.length > 0) await insertTokens(transaction, { sequence, text: added.join(' ') });
+      written += 1;
     }
+    return written;
   }
 
-  async #writeChanges(transaction: Transaction): Promise<void> {
+  async #writeChanges(transaction: Transaction, dialect: ReadDatabase['dialect']): Promise<void> {
     const [row] = await lastOrdinal(transaction, {});
-    let ordinal = Number(row?.last);
-    for (const change of this.#changed) {
-      ordinal += 1;
-      await insertChange(transaction, { ordinal, ...change });
-    }
-    await removeChanges(transaction, { last: ordinal - MAX_CHANGES });
+    const last = Number(row?.last);
+    const changes = this.#changed.map((change, at) => ({ ordinal: last + 1 + at, ...change }));
+    if (dialect === 'postgres') await transaction.insertInto('user_changes').values(changes).execute();
+    else for (const change of changes) await insertChange(transaction, change);
+    await removeChanges(transaction, { last: last + changes.length - MAX_CHANGES });
   }
 }
 

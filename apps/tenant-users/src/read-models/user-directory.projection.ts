@@ -17,7 +17,8 @@ interface Told {
   status: UserStatus;
   account_kit_id: string;
   subject_key: string;
-  personal?: string;
+  /** Null or absent where the event could not tell it anew. */
+  personal?: string | null;
   /** In clear in the first version alone. */
   role?: string;
   teams?: string[];
@@ -29,6 +30,9 @@ const FILTERED_BY: ReadonlySet<string> = new Set(['external_id', 'email', 'role'
 
 /** As many texts of an older log stand in a row before those are left out that later ones have made void. */
 const MAX_TEXTS = 16;
+
+/** One page is merged for so many writes; a page takes some 50 to 100 µs. */
+const WRITES_A_PAGE = 4;
 
 /** The tokens of status and kit come first. */
 const STANDING_BYTES = 2 * TOKEN_BYTES;
@@ -52,6 +56,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
   readonly tables = ['users', 'user_counts', 'kit_users', 'user_changes'] as const;
   readonly indexTables: readonly string[];
   readonly #dialect: ProjectionDeps['dialect'];
+  #unmerged = 0;
   readonly #open: Open;
   readonly #tokens: UserTokens;
   readonly #statements: ReturnType<typeof userStatements>;
@@ -104,19 +109,23 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
           throw new Error(`${event.type} is not known to ${this.name}`);
       }
     }
-    await changes.write(transaction, this.#dialect);
+    this.#unmerged += await changes.write(transaction, this.#dialect);
   }
 
+  /** As much as keeps pace with what was written: each segment more makes a deletion cost more. */
   async maintain(transaction: Kysely<UserDirectoryTables>): Promise<void> {
-    if (this.#dialect === 'sqlite') await mergeTokens(transaction);
+    if (this.#dialect !== 'sqlite') return;
+    await mergeTokens(transaction, 2 + Math.ceil(this.#unmerged / WRITES_A_PAGE));
+    this.#unmerged = 0;
   }
 
   /** Where a change of the first version leads depends on the row: it is found out when it is applied. */
   async #prepared(event: RecordedEvent): Promise<Prepared> {
     const isCreated = event.type.startsWith('tenant-user.created.');
     if (!isCreated && !(event.type === 'tenant-user.updated.v2' && isFilteredAnew(event))) return undefined;
-    const { tenant_id, personal = '', ...clear } = event.data as unknown as Told;
-    return this.#tokensOf({ id: streamId(event.stream), tenant_id, personal, standing: standingOf(clear) });
+    const { tenant_id, personal, ...clear } = event.data as unknown as Told;
+    const standing = standingOf(clear);
+    return this.#tokensOf({ id: streamId(event.stream), tenant_id, personal: personal ?? '', standing });
   }
 
   async #tokensOf(
@@ -157,7 +166,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
     changes: UserChanges,
   ): Promise<void> {
     const before = await this.#find(transaction, event);
-    const { personal = before.personal } = event.data as unknown as Updated;
+    const personal = (event.data as unknown as Updated).personal ?? before.personal;
     const isFirst = event.type === 'tenant-user.updated.v1';
     const row = { ...before, ...(isFirst ? await this.#withChanges(before, event) : { personal }) };
     const ready = isFirst && isFilteredAnew(event) ? await this.#tokensOf(row) : prepared;
@@ -192,7 +201,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
   async #withChanges(before: Pick<UserRow, 'id' | 'personal' | 'standing'>, event: RecordedEvent) {
     const data = event.data as unknown as Updated;
     const standing = standingOf({ ...clearOf(before), ...data });
-    if (data.personal === undefined) return { standing };
+    if (data.personal == null) return { standing };
     const personal = `${before.personal} ${data.personal}`;
     const isLong = personal.split(' ').length > MAX_TEXTS;
     return { standing, personal: isLong ? await compacted(this.#open, { ...before, personal }) : personal };

@@ -56,23 +56,21 @@ export async function createUserTables(
 }
 
 /**
- * It keeps no text and no sizes, and leaves nothing of what is deleted. Its segments are merged apart: on its own it
- * does so in steps that others would feel.
+ * It keeps no text and no sizes, and leaves nothing of what is deleted. Its segments are merged apart, since on its own
+ * it does so in steps that others would feel, and by twos, since a deletion has to look into each of them.
  */
 export async function createTokenTable(transaction: Transaction): Promise<void> {
   const table = sql.table(TOKEN_TABLE);
   await sql`create virtual table ${table} using fts5
     (tokens, content='', detail='none', columnsize=0, tokenize='ascii')`.execute(transaction);
-  await sql`insert into ${table} (${table}, rank) values ('secure-delete', 1), ('automerge', 0), ('crisismerge', 1000)`.execute(
-    transaction,
-  );
+  await sql`insert into ${table} (${table}, rank) values
+    ('secure-delete', 1), ('automerge', 0), ('crisismerge', 1000), ('usermerge', 2)`.execute(transaction);
 }
 
-/** Writes so many pages of merged segments at most: one to three milliseconds. */
-export const mergeTokens = (transaction: Transaction) =>
-  sql`insert into ${sql.table(TOKEN_TABLE)} (${sql.table(TOKEN_TABLE)}, rank) values ('merge', 16)`.execute(
-    transaction,
-  );
+/** Writes so many pages of merged segments at most. */
+export const mergeTokens = (transaction: Transaction, pages: number) =>
+  sql`insert into ${sql.table(TOKEN_TABLE)} (${sql.table(TOKEN_TABLE)}, rank)
+    values ('merge', ${sql.lit(pages)})`.execute(transaction);
 
 type Tokens = Pick<UserRow, 'sequence'> & { text: string };
 

@@ -6,6 +6,8 @@ import { describeOnReadDatabases, InMemoryEventStore, RecordingLogger } from '#t
 import { UserLog } from '../../../../test/user-events.js';
 import { UserDirectoryProjection } from './user-directory.projection.js';
 import { UserQueries } from './user-queries.js';
+import { UserRows } from './user-rows.js';
+import { UserTexts } from './user-texts.js';
 import type { UserFilter } from './user-tokens.js';
 
 const SECRET = new Uint8Array(32).fill(5);
@@ -76,6 +78,15 @@ await describeOnReadDatabases('queries of users', ({ open }) => {
     },
   );
 
+  it('given a user of an older log who cannot be read, when suspended, then it is listed with what is in clear', async () => {
+    const { id } = await log.create('tenant', { label: 'Ann', role: 'owner', teams: ['red'] }, 1);
+    log.destroyKey(id);
+    await log.update(id, { status: 'suspended' });
+    await caughtUp();
+    const [user] = (await list({ status: 'suspended' })).data;
+    expect(user).toMatchObject({ id, revision: 1, label: null, role: 'owner', teams: ['red'] });
+  });
+
   it('given a page that was shown, then its users are opened again only when they have changed', async () => {
     for (let number = 0; number < 5; number += 1) await log.create('tenant', { label: `Ann ${number}` });
     await caughtUp();
@@ -90,6 +101,24 @@ await describeOnReadDatabases('queries of users', ({ open }) => {
       ...['Bea', 'Ann 1', 'Ann 2', 'Ann 3', 'Ann 4'],
     ]);
     expect(opened).toBe(6);
+  });
+
+  it('given a user who has changed, then the text that was shown is not kept', async () => {
+    await log.create('tenant');
+    await caughtUp();
+    const rows = new UserRows(database);
+    const texts = new UserTexts(rows, (...sealed) => {
+      opened += 1;
+      return log.open(...sealed);
+    });
+    const keys = await rows.page('tenant', [], { limit: 1, after: undefined, order: 'created_at' });
+    for (const times of [1, 1]) {
+      expect(await texts.of('tenant', keys)).toHaveLength(1);
+      expect(opened).toBe(times);
+    }
+    texts.follow(await rows.changesAfter(0, 10));
+    await texts.of('tenant', keys);
+    expect(opened).toBe(2);
   });
 
   it('given a total that was counted, then it is counted again when the tenant has changed', async () => {

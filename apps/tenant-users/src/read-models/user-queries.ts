@@ -10,6 +10,7 @@ import { type UserFilter, UserTokens, wordsOf } from './user-tokens.js';
 
 const MAX_TOTALS = 1_000;
 const REFRESH_INTERVAL_MS = 1_000;
+const CHANGES_AT_ONCE = 1_024;
 
 /** The name of the query that lists users. */
 export const LIST_USERS = 'list-users';
@@ -48,6 +49,8 @@ export class UserQueries {
   readonly #search: UserSearch;
   readonly #totals = new LRUCache<string, { position: number; total: Promise<number> }>({ max: MAX_TOTALS });
   readonly #texts: UserTexts;
+  /** The changes up to here have been followed. */
+  #ordinal: number | undefined;
 
   constructor(context: UserQueriesContext) {
     this.#context = context;
@@ -158,7 +161,16 @@ export class UserQueries {
   }
 
   async #refresh(): Promise<void> {
-    await this.#texts.refresh();
-    await this.#search.refresh();
+    this.#ordinal ??= (await this.#rows.changes()).last;
+    for (let more = true; more; ) {
+      const changes = await this.#rows.changesAfter(this.#ordinal, CHANGES_AT_ONCE);
+      // Where older changes are not kept any more, anyone may have changed.
+      if (changes[0] && changes[0].ordinal !== this.#ordinal + 1) this.#texts.forget();
+      this.#texts.follow(changes);
+      await this.#search.follow(changes);
+      this.#ordinal = changes.at(-1)?.ordinal ?? this.#ordinal;
+      more = changes.length === CHANGES_AT_ONCE;
+    }
+    await this.#search.prepareNext();
   }
 }

@@ -44,28 +44,31 @@ export class UserRows {
     const { limit, order, after = order === 'created_at' ? 0 : Number.MAX_SAFE_INTEGER } = page;
     const [beyond, direction] = order === 'created_at' ? [sql`>`, sql`asc`] : [sql`<`, sql`desc`];
     const users = sql`from users where tenant_id = ${tenantId} and sequence ${beyond} ${after}`;
-    const end = sql`order by sequence ${direction} limit ${limit + 1}`;
+    const inOrder = sql`order by sequence ${direction}`;
+    const end = sql`${inOrder} limit ${limit + 1}`;
     if (tokens.length === 0) return this.#select(sql`select sequence, position ${users} ${end}`);
-    if (this.database.dialect === 'postgres') {
-      return this.#select(sql`select sequence, position ${users} and ${hasInArray(tokens)} ${end}`);
-    }
+    const column = this.#isSqlite ? sql`tokens` : sql`token_list`;
     const walked = await this.#select<UserKey>(sql`
       select sequence, position from
-        (select sequence, position, tokens ${users} order by sequence ${direction} limit ${MAX_WALKED}) as walked
-      where ${has(tokens)} ${end}`);
+        (select sequence, position, ${column} ${users} ${inOrder} limit ${MAX_WALKED}) as walked
+      where ${this.#has(tokens)} ${end}`);
     if (walked.length > limit) return walked;
-    return this.#select(sql`
-      select sequence, position from user_tokens cross join users on sequence = user_tokens.rowid
-      where user_tokens match ${tokens.join(' ')} and user_tokens.rowid ${beyond} ${after}
-      order by user_tokens.rowid ${direction} limit ${limit + 1}`);
+    return this.#select(
+      this.#isSqlite
+        ? sql`select sequence, position from user_tokens cross join users on sequence = user_tokens.rowid
+            where user_tokens match ${tokens.join(' ')} and user_tokens.rowid ${beyond} ${after}
+            order by user_tokens.rowid ${direction} limit ${limit + 1}`
+        : // PostgreSQL takes rare tokens for less rare than they are, and would rather walk on.
+          sql`with found as materialized (select sequence, position ${users} and ${this.#has(tokens)})
+            select sequence, position from found ${end}`,
+    );
   }
 
   /** How many have all the tokens; at least one. */
   async count(tenantId: string, tokens: readonly string[]): Promise<number> {
-    const found =
-      this.database.dialect === 'postgres'
-        ? sql`users where tenant_id = ${tenantId} and ${hasInArray(tokens)}`
-        : sql`user_tokens where user_tokens match ${tokens.join(' ')}`;
+    const found = this.#isSqlite
+      ? sql`user_tokens where user_tokens match ${tokens.join(' ')}`
+      : sql`users where tenant_id = ${tenantId} and ${this.#has(tokens)}`;
     const [row] = await this.#select<{ total: number }>(sql`select count(*) as total from ${found}`);
     return row?.total ?? 0;
   }
@@ -83,10 +86,7 @@ export class UserRows {
   /** Nobody where the user is of another tenant, or lacks a token. */
   named(tenantId: string, id: string, tokens: readonly string[]): Promise<ListedUser[]> {
     const user = sql`select ${LISTED} from users where id = ${id} and tenant_id = ${tenantId}`;
-    if (tokens.length === 0) return this.#select(user);
-    return this.#select(
-      sql`${user} and ${this.database.dialect === 'postgres' ? hasInArray(tokens) : has(tokens)}`,
-    );
+    return this.#select(tokens.length === 0 ? user : sql`${user} and ${this.#has(tokens)}`);
   }
 
   /** In ascending order of their sequences. */
@@ -95,17 +95,25 @@ export class UserRows {
       where tenant_id = ${tenantId} and sequence > ${after} order by sequence limit ${limit}`);
   }
 
-  async lastChange(): Promise<number> {
-    const [row] = await this.#select<{ last: number }>(
-      sql`select coalesce(max(ordinal), 0) as last from user_changes`,
-    );
-    return row?.last ?? 0;
+  /** The first and the last of the changes that are kept, of all tenants. */
+  async changes(): Promise<{ first: number; last: number }> {
+    const [row] = await this.#select<{ first: number; last: number }>(sql`
+      select (select coalesce(min(ordinal), 1) from user_changes) as first,
+        (select coalesce(max(ordinal), 0) from user_changes) as last`);
+    return row ?? { first: 1, last: 0 };
   }
 
-  /** Of all tenants, so that a gap shows where older ones are not kept any more. */
   changesAfter(ordinal: number, limit: number): Promise<UserChange[]> {
     return this.#select(sql`select ordinal, tenant_id, sequence from user_changes
       where ordinal > ${ordinal} order by ordinal limit ${limit}`);
+  }
+
+  /** Whose rows have changed: the sequences, each once. */
+  async changedUsers(tenantId: string, { after, to }: { after: number; to: number }): Promise<number[]> {
+    const changed = await this.#select<Pick<UserRow, 'sequence'>>(sql`
+      select distinct sequence from user_changes
+      where ordinal > ${after} and ordinal <= ${to} and tenant_id = ${tenantId}`);
+    return changed.map(({ sequence }) => sequence);
   }
 
   async #at<Row>(
@@ -119,16 +127,18 @@ export class UserRows {
     );
   }
 
+  /** Whole tokens; in SQLite but for a chance of the same size as that of two equal ones. */
+  #has(tokens: readonly string[]) {
+    if (!this.#isSqlite) return sql`token_list @> ${arrayOf(tokens)}::bigint[]`;
+    const each = tokens.map((token) => sql`instr(tokens, ${packed([token])}) > 0`);
+    return sql.join(each, sql` and `);
+  }
+
+  get #isSqlite(): boolean {
+    return this.database.dialect === 'sqlite';
+  }
+
   #select<Row>(query: RawBuilder<unknown>): Promise<Row[]> {
     return this.database.select(query.compile(this.database.reader()));
   }
 }
-
-/** Whole tokens, but for a chance of the same size as that of two equal ones. */
-const has = (tokens: readonly string[]) =>
-  sql.join(
-    tokens.map((token) => sql`instr(tokens, ${packed([token])}) > 0`),
-    sql` and `,
-  );
-
-const hasInArray = (tokens: readonly string[]) => sql`token_list @> ${arrayOf(tokens)}::bigint[]`;

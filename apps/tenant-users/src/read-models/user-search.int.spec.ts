@@ -10,7 +10,7 @@ import { UserRows } from './user-rows.js';
 import { UserSearch } from './user-search.js';
 
 const SECRET = new Uint8Array(32).fill(5);
-const LIMITS = { maxBytes: 2 ** 30, maxWaitedFor: 10, rowsAtOnce: 2, changesAtOnce: 3 };
+const LIMITS = { maxBytes: 2 ** 30, maxWaitedFor: 10, rowsAtOnce: 2 };
 
 describe('the search for users', () => {
   let database: SqliteReadDatabase;
@@ -117,6 +117,17 @@ describe('the search for users', () => {
     expect(await count('tenant')).toBe(8);
   });
 
+  it('when all is forgotten while it is being made, then it is made anew for the question', async () => {
+    await fill('tenant', 7);
+    let opened = 0;
+    beforeOpen = () => {
+      opened += 1;
+      if (opened === 4) search.forget();
+    };
+    expect(await count('tenant')).toBe(7);
+    expect(opened).toBe(4 + 7);
+  });
+
   it('given room for one tenant, then others are made anew when they are asked', async () => {
     for (const tenantId of ['one', 'other']) await fill(tenantId, 3);
     newSearch({ ...LIMITS, maxBytes: 1 });
@@ -152,7 +163,7 @@ describe('the search for users', () => {
     expect(await count('tenant')).toBe(2);
   });
 
-  it('when it is refreshed, then the largest tenants are made ready ahead, and small ones are not', async () => {
+  it('when nobody asks, then the largest tenants are made ready ahead, and small ones are not', async () => {
     await fill('small', 3);
     await fill('large', 12);
     await fill('largest', 14);
@@ -160,12 +171,30 @@ describe('the search for users', () => {
     beforeOpen = () => {
       opened += 1;
     };
-    await search.refresh();
+    await search.prepareNext();
     expect(await countOnceReady('largest')).toBe(14);
     expect(opened).toBe(14);
-    await search.refresh();
+    await search.prepareNext();
     expect(await countOnceReady('large')).toBe(12);
-    await search.refresh();
+    await search.prepareNext();
     expect(opened).toBe(26);
+  });
+
+  it('given changes that it followed, then a question has nothing left to take in', async () => {
+    await fill('tenant', 5);
+    await fill('other', 3);
+    for (const tenantId of ['tenant', 'other']) await count(tenantId);
+    let opened = 0;
+    beforeOpen = () => {
+      opened += 1;
+    };
+    const [first] = [...log.users.keys()];
+    await log.create('tenant', { label: 'Ann' });
+    await log.delete(first!);
+    await caughtUp();
+    await search.follow(await new UserRows(database).changesAfter(8, 10));
+    expect(opened).toBe(1);
+    expect([await count('tenant'), await count('other')]).toEqual([5, 3]);
+    expect(opened).toBe(1);
   });
 });

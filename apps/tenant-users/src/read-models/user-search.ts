@@ -2,7 +2,7 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import { unavailable } from '#kernel';
 import { type IndexedText, TextIndex } from '#worker/projections';
 import { type Open, openPersonal } from './personal-text.js';
-import type { ListedUser, UserRows } from './user-rows.js';
+import type { ListedUser, UserChange, UserRows } from './user-rows.js';
 import { type PersonalText, unpacked, wordsOf } from './user-tokens.js';
 
 const LIMITS = {
@@ -12,7 +12,6 @@ const LIMITS = {
   maxWaitedFor: 5_000,
   /** Some milliseconds of work, between which others have their turn. */
   rowsAtOnce: 128,
-  changesAtOnce: 1_024,
 };
 const BYTES_A_TENANT = 64 * 1024;
 const BYTES_A_USER = 100;
@@ -20,6 +19,7 @@ const MS_A_USER = 0.05;
 /** Between two turns of what nobody waits for. */
 const LEISURE_MS = 20;
 const LARGE_TENANTS = 100;
+const LOOK_INTERVAL_MS = 60_000;
 
 interface Tenant {
   readonly id: string;
@@ -41,6 +41,7 @@ interface Tenant {
 export class UserSearch {
   /** The one that was asked longest ago comes first. */
   readonly #tenants = new Map<string, Tenant>();
+  #nextLookMs = 0;
 
   constructor(
     private readonly rows: UserRows,
@@ -63,17 +64,29 @@ export class UserSearch {
     }
   }
 
-  /** Takes in what changed, and goes on with the largest tenant that is not there yet, at leisure. */
-  async refresh(): Promise<void> {
-    const tenants = [...this.#tenants.values()];
-    for (const tenant of tenants) if (tenant.isReady) await this.#follow(tenant);
-    if (tenants.some(({ isReady }) => !isReady)) return;
+  /** Takes in changes that follow one another, so that nothing is far behind when it is asked. */
+  async follow(changes: readonly UserChange[]): Promise<void> {
+    const [first, last] = [changes[0], changes.at(-1)];
+    if (!first || !last) return;
+    const changed = new Set(changes.map(({ tenant_id }) => tenant_id));
+    for (const tenant of [...this.#tenants.values()]) {
+      if (!tenant.isReady) continue;
+      if (tenant.ordinal < first.ordinal - 1 || changed.has(tenant.id)) await this.#follow(tenant);
+      else tenant.ordinal = Math.max(tenant.ordinal, last.ordinal);
+    }
+  }
+
+  /** Goes on with the largest tenant that is not there yet, at leisure. */
+  async prepareNext(): Promise<void> {
+    const isBusy = [...this.#tenants.values()].some(({ isReady }) => !isReady);
+    if (isBusy || performance.now() < this.#nextLookMs) return;
     const room = this.limits.maxBytes - this.#bytes();
     const missing = (await this.rows.largestTenants(LARGE_TENANTS)).filter(
       ({ tenant_id, total }) => total >= this.limits.maxWaitedFor && !this.#tenants.has(tenant_id),
     );
     const next = missing.find(({ total }) => total * BYTES_A_USER < room);
     if (next) this.#begin(next.tenant_id);
+    else this.#nextLookMs = performance.now() + LOOK_INTERVAL_MS;
   }
 
   forget(): void {
@@ -96,7 +109,7 @@ export class UserSearch {
 
   /** Only a row as it is now is ever taken in, so what changes meanwhile is caught up with afterwards. */
   async #fill(tenant: Tenant): Promise<void> {
-    tenant.ordinal = await this.rows.lastChange();
+    tenant.ordinal = (await this.rows.changes()).last;
     for (let after = 0, more = true; more; ) {
       const users = await this.rows.next(tenant.id, after, this.limits.rowsAtOnce);
       await this.#put(tenant, users);
@@ -117,17 +130,12 @@ export class UserSearch {
   }
 
   async #catchUp(tenant: Tenant): Promise<void> {
-    for (let more = true; more && this.#has(tenant); ) {
-      const changes = await this.rows.changesAfter(tenant.ordinal, this.limits.changesAtOnce);
-      const [first, last] = [changes[0], changes.at(-1)];
-      if (!first || !last) return;
-      // Older changes are not kept any more: it is made anew.
-      if (first.ordinal !== tenant.ordinal + 1) return this.#drop(tenant);
-      const own = changes.filter(({ tenant_id }) => tenant_id === tenant.id);
-      await this.#takeIn(tenant, [...new Set(own.map(({ sequence }) => sequence))]);
-      tenant.ordinal = last.ordinal;
-      more = changes.length === this.limits.changesAtOnce;
-    }
+    const { first, last } = await this.rows.changes();
+    const range = { after: tenant.ordinal, to: last };
+    // Some are not kept any more: it is made anew.
+    if (first > tenant.ordinal + 1) return this.#drop(tenant);
+    await this.#takeIn(tenant, await this.rows.changedUsers(tenant.id, range));
+    tenant.ordinal = Math.max(tenant.ordinal, last);
   }
 
   async #takeIn(tenant: Tenant, sequences: readonly number[]): Promise<void> {

@@ -1,11 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { type Open, openPersonal } from './personal-text.js';
 import { rowResource } from './user-resource.js';
-import type { ListedUser, UserKey, UserRows } from './user-rows.js';
+import type { ListedUser, UserChange, UserKey, UserRows } from './user-rows.js';
 
 /** Of all that are kept: some ten thousand users. */
 const MAX_LENGTH = 16_000_000;
-const CHANGES_AT_ONCE = 1_024;
 
 /** Users as lists show them, as JSON. Those that were shown lately are kept, and known by their latest event. */
 export class UserTexts {
@@ -13,8 +12,6 @@ export class UserTexts {
     maxSize: MAX_LENGTH,
     sizeCalculation: ({ json }) => json.length,
   });
-  /** Nobody is kept as of before a change up to here. */
-  #ordinal = 0;
 
   constructor(
     private readonly rows: UserRows,
@@ -35,15 +32,8 @@ export class UserTexts {
   }
 
   /** Lets go of those that have changed or are gone. */
-  async refresh(): Promise<void> {
-    for (let more = true; more; ) {
-      const changes = await this.rows.changesAfter(this.#ordinal, CHANGES_AT_ONCE);
-      // Where older changes are not kept any more, anyone may have changed.
-      if (changes[0] && changes[0].ordinal !== this.#ordinal + 1) this.#kept.clear();
-      for (const { sequence } of changes) this.#kept.delete(sequence);
-      this.#ordinal = changes.at(-1)?.ordinal ?? this.#ordinal;
-      more = changes.length === CHANGES_AT_ONCE;
-    }
+  follow(changes: readonly UserChange[]): void {
+    for (const { sequence } of changes) this.#kept.delete(sequence);
   }
 
   forget(): void {

@@ -15,8 +15,10 @@ export interface TextQuery {
   tags: readonly string[];
 }
 
-/** The beginnings that have entries of their own: the shorter ones stand for the most words. */
-const PREFIX_LENGTHS = '1 2 3';
+/** Beginnings up to this length have entries of their own: they stand for the most words. */
+const MAX_PREFIX_LENGTH = 3;
+/** As many words with a longer beginning are looked for one by one; FTS5 itself would gather all of their texts. */
+const MAX_WORDS = 16;
 /** Tells tags from words, and gives their beginnings one entry for each length. */
 const TAG = '###';
 
@@ -28,6 +30,7 @@ export class TextIndex {
   readonly #database = new DatabaseSync(':memory:');
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
+  readonly #words: StatementSync;
   readonly #count: StatementSync;
   readonly #newest: StatementSync;
   readonly #oldest: StatementSync;
@@ -36,9 +39,11 @@ export class TextIndex {
     const database = this.#database;
     // Of ASCII the tokenizer takes letters, digits and # for a word's; of what is beyond, everything.
     database.exec(`create virtual table texts using fts5 (words, content='', contentless_delete=1, detail='none',
-      prefix='${PREFIX_LENGTHS}', tokenize="ascii tokenchars '#'")`);
+      prefix='1 2 3', tokenize="ascii tokenchars '#'")`);
+    database.exec('create virtual table words using fts5vocab (texts, row)');
     this.#insert = database.prepare('insert or replace into texts (rowid, words) values (?, ?)');
     this.#delete = database.prepare('delete from texts where rowid = ?');
+    this.#words = database.prepare('select term from words where term >= ? and term < ? limit ?');
     this.#count = database.prepare('select count(*) as count from texts where texts match ?');
     const page = 'select rowid as id from texts where texts match ?';
     this.#newest = database.prepare(`${page} and rowid < ? order by rowid desc limit ?`);
@@ -68,17 +73,17 @@ export class TextIndex {
   }
 
   count(query: TextQuery): number {
-    return Number(this.#count.get(expressionOf(query))?.count);
+    return Number(this.#count.get(this.#expressionOf(query))?.count);
   }
 
   /** Ids in descending or ascending order, of those below or above `after`. */
   page(query: TextQuery, page: { after: number; limit: number; descending: boolean }): number[] {
     const statement = page.descending ? this.#newest : this.#oldest;
-    return statement.all(expressionOf(query), page.after, page.limit).map(({ id }) => Number(id));
+    return statement.all(this.#expressionOf(query), page.after, page.limit).map(({ id }) => Number(id));
   }
 
   close(): void {
-    this.#database.close();
+    if (this.#database.isOpen) this.#database.close();
   }
 
   #write(work: () => void): void {
@@ -90,10 +95,18 @@ export class TextIndex {
       if (this.#database.isTransaction) this.#database.exec('rollback');
     }
   }
-}
 
-function expressionOf({ words, tags }: TextQuery): string {
-  const whole = [...words, ...tags.map((tag) => TAG + tag)].map((term) => `"${term}"`);
-  const last = words.length - 1;
-  return whole.map((term, at) => (at === last ? `${term} *` : term)).join(' ');
+  #expressionOf({ words, tags }: TextQuery): string {
+    const whole = [...words.slice(0, -1), ...tags.map((tag) => TAG + tag)].map((term) => `"${term}"`);
+    return [...whole, this.#beginning(words.at(-1) ?? '')].join(' AND ');
+  }
+
+  #beginning(prefix: string): string {
+    const any = `"${prefix}" *`;
+    if ([...prefix].length <= MAX_PREFIX_LENGTH) return any;
+    const words = this.#words
+      .all(prefix, `${prefix}\u{10ffff}`, MAX_WORDS + 1)
+      .map(({ term }) => `"${term}"`);
+    return words.length === 0 || words.length > MAX_WORDS ? any : `(${words.join(' OR ')})`;
+  }
 }
