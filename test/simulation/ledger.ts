@@ -87,7 +87,7 @@ export class Ledger {
   position = 0n;
   /** In every personal text, and nowhere else. */
   readonly personalMark: string;
-  /** The name of a tenant: not personal, so the service keeps it in clear. The read model does so with roles, too. */
+  /** The name of a tenant: not personal, so the service keeps it in clear. */
   readonly openMark: string;
   private texts = 0;
 
@@ -112,7 +112,7 @@ export class Ledger {
       email: `${this.text('email')}@example.com`,
       label: this.text('label'),
       metadata: { note: this.text('note') },
-      role: this.openMark,
+      role: this.personalMark,
       status: 'active',
       revision: 0,
     });

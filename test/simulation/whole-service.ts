@@ -83,7 +83,7 @@ export async function expectNoTraces(dataDir: string, ledger: Ledger): Promise<v
   for (const { file, value, form } of traces) {
     if (value === ledger.personalMark) ledger.fault(`${file} holds personal data, as ${form}`);
   }
-  const files = process.env.EVENT_STORE_URL ? ['read/user'] : ['read/user', 'log.db'];
+  const files = process.env.EVENT_STORE_URL ? ['read/access'] : ['read/access', 'log.db'];
   for (const name of ['the log', ...files]) {
     const isSeen = traces.some(({ file, value }) => value === ledger.openMark && file.startsWith(name));
     if (!isSeen) ledger.fault(`what ${name} holds in clear was not found, so the search proves nothing`);

@@ -89,7 +89,7 @@ export interface EventStore {
 
   /**
    * One page of a stream, empty where it has no event there. A page is short for other reasons than the stream's end
-   * too: it is ended when its data comes to about 4 MiB, after at least one event. `pages` reads on.
+   * too: it is ended when its data comes to about 1 MiB, after at least one event. `pages` reads on.
    */
   read(stream: string, options?: ReadOptions): Promise<RecordedEvent[]>;
 

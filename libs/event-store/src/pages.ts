@@ -4,7 +4,7 @@ import type { EventStore, ReadOptions } from './event-store.js';
 
 export const MAX_PAGE_EVENTS = 512;
 /** Of data and metadata; the last event of a page may go beyond it. */
-export const MAX_PAGE_BYTES = 4_194_304;
+export const MAX_PAGE_BYTES = 1_048_576;
 
 export type PageRange = Required<ReadOptions>;
 

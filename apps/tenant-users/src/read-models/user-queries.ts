@@ -10,6 +10,7 @@ import { type UserFilter, UserTokens, wordsOf } from './user-tokens.js';
 
 const MAX_TOTALS = 1_000;
 const REFRESH_INTERVAL_MS = 1_000;
+const MAX_ATTEMPTS = 3;
 const CHANGES_AT_ONCE = 1_024;
 
 /** The name of the query that lists users. */
@@ -64,12 +65,17 @@ export class UserQueries {
    * The body of the answer. Throws `invalid_input` for a cursor of another list, and `projection_behind` while a large
    * tenant is prepared for its first search.
    */
-  async list(tenantId: string, { limit, cursor, order, filter }: ListUsers): Promise<{ json: string }> {
+  async list(tenantId: string, wanted: ListUsers): Promise<{ json: string }> {
+    const { limit, cursor, order, filter } = wanted;
     const after = cursor === undefined ? undefined : decodeCursor(cursor, order);
-    const { keys, total } = await this.#find(tenantId, filter, { limit, after, order });
-    const { rows, next } = pageOf(keys, limit, order);
-    const users = await this.#texts.of(tenantId, rows);
-    return { json: `{"data":[${users.join()}],"next_cursor":${JSON.stringify(next)},"total":${total}}` };
+    for (let attempt = 1; ; attempt += 1) {
+      const { keys, total } = await this.#find(tenantId, filter, { limit, after, order });
+      const { rows, next } = pageOf(keys, limit, order);
+      const users = await this.#texts.of(tenantId, rows);
+      // Users may be deleted between the two reads; the page is then full of others.
+      if (users.length < rows.length && attempt < MAX_ATTEMPTS) continue;
+      return { json: `{"data":[${users.join()}],"next_cursor":${JSON.stringify(next)},"total":${total}}` };
+    }
   }
 
   /** Prepares large tenants for their first search, and lets go of what has changed, until the signal. */
