@@ -18,6 +18,8 @@ import { formsOf, tracesIn, tracesUnder } from './traces.js';
 
 /** A text that occurs nowhere else; none of its characters is safe from escaping. */
 const canary = (name: string): string => `${name}-${randomBytes(9).toString('hex')}-Zoë "ß"`;
+/** Where only letters, digits and dashes are taken. */
+const slug = (name: string): string => `${name}-${randomBytes(9).toString('hex')}`;
 
 const EMAIL = `canary-${randomBytes(9).toString('hex')}@example.com`;
 const PHONE = `+41${Math.floor(Math.random() * 1e12)}0`.slice(0, 15);
@@ -30,6 +32,8 @@ const PERSON = {
   last_name: canary('last'),
   phone_number: PHONE,
   label: canary('label'),
+  role: slug('role'),
+  teams: [slug('team')],
   metadata: { [canary('meta-key')]: canary('meta-value'), deep: [{ note: canary('deep') }] },
 };
 const LATER = { label: canary('later-label'), metadata: { plan: canary('later-meta') } };
@@ -84,7 +88,7 @@ describe('what is left of a person', () => {
       expect(tracesUnder(dataDir, [EMAIL])).not.toEqual([]);
     }
     rmSync(file);
-    expect(PERSONAL).toHaveLength(17);
+    expect(PERSONAL).toHaveLength(19);
   });
 
   it('given the living person, then all of it is readable through the API', async () => {
