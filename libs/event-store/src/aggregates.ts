@@ -193,7 +193,7 @@ export class Aggregates {
   ): Promise<Executed<State, Event>> {
     const now = this.clock.now().toISOString();
     // Times within a stream never go back, whatever the clock does.
-    const at = known.last && known.last.at > now ? known.last.at : now;
+    const at = known.updatedAt && known.updatedAt > now ? known.updatedAt : now;
     const encoded = await Promise.all(
       events.map((event) =>
         this.codec.encode(
@@ -205,13 +205,16 @@ export class Aggregates {
     const { claims = [] } = options;
     const { revision, position } = await this.store.append(stream, known.revision, encoded, { claims });
     const first = revision - encoded.length + 1;
-    const appended = encoded.map((event, index) => ({ ...event, stream, revision: first + index }));
+    const appended = encoded.map(({ opened: _, ...event }, index) => {
+      return { ...event, stream, revision: first + index };
+    });
     this.repeats.pass(stream, revision);
     const state = events
       .map((event, index) => this.codec.known?.(event, encoded[index] as NewEvent) ?? event)
       .reduce((current, event) => decider.evolve(current, event), known.state);
-    this.states.appended(decider, stream, known, { state, revision, position, events: appended });
+    const made = { state, revision, position, events: appended };
+    const next = this.states.appended(decider, stream, known, made);
     await this.afterAppend?.(appended);
-    return { state, revision, position, events };
+    return { ...next, events };
   }
 }

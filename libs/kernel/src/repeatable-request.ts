@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes } from 'node:crypto';
+import { randomOctets } from './random.js';
 
 /**
  * A request that may come again, also after a crash in the middle of it, and then has the effect and the answer
@@ -32,4 +32,4 @@ export const repeatableRequest = (): RepeatableRequest | undefined => current.ge
 
 /** Random bytes for what callers see, which a repeated request must give again. */
 export const drawBytes = (length: number): Uint8Array =>
-  current.getStore()?.draw(length) ?? randomBytes(length);
+  current.getStore()?.draw(length) ?? randomOctets(length);

@@ -5,19 +5,13 @@ import type { Logger, ProjectionDeps, ProjectionModule } from '#worker/projectio
 import { type BusKind, BusRounds } from './bus-rounds.js';
 import { dropForeign } from './derived-files.js';
 import { checkedInstallation } from './installation.js';
-import { type KeyKind, KeyRounds } from './key-rounds.js';
+import { KeyRounds } from './key-rounds.js';
 import { LogRounds } from './log-rounds.js';
 import { plainError } from './plain-error.js';
 import { ProjectionsHost } from './projections-host.js';
-import {
-  KEYS_PART,
-  type Kind,
-  type Numbered,
-  type Report,
-  type Request,
-  type StorageOptions,
-} from './protocol.js';
+import { type Numbered, type Report, type Request, type StorageOptions } from './protocol.js';
 import { openingFile } from './sqlite-file.js';
+import { type Each, type OtherKind, sorted } from './steps.js';
 
 /** So many rounds go by between two checkpoints of the files. */
 const CHECKPOINT_EVERY_ROUNDS = 256;
@@ -25,43 +19,6 @@ const CUT_RETRY_MS = 5;
 const TELL_EVERY_MS = 50;
 
 type Round = Extract<Report, { kind: 'round' }>;
-type OtherKind = Exclude<Kind, KeyKind | BusKind | 'append'> | 'queries';
-type Each<Of extends Kind> = [number: number, request: Request<Of>];
-
-/** By the step of a round that each belongs to. */
-function sorted(requests: readonly Numbered[]) {
-  const keys: Each<KeyKind>[] = [];
-  const appends: Each<'append'>[] = [];
-  const published: Each<BusKind>[] = [];
-  const others: Each<OtherKind>[] = [];
-  for (const [number, request] of requests) {
-    switch (request.kind) {
-      case 'insert-key':
-      case 'destroy-keys':
-      case 'identifiers':
-      case 'put-snapshot':
-      case 'insert-secret':
-      case 'destroy-secret':
-        keys.push([number, request]);
-        break;
-      case 'append':
-        appends.push([number, request]);
-        break;
-      case 'publish':
-      case 'save-offset':
-        published.push([number, request]);
-        break;
-      case 'queries':
-        if (request.part === KEYS_PART) keys.push([number, request]);
-        else others.push([number, request]);
-        break;
-      default:
-        others.push([number, request]);
-    }
-  }
-  return { keys, appends, published, others };
-}
-
 const emptyRound = (): Round => ({
   kind: 'round',
   answers: [],
@@ -92,6 +49,8 @@ export class StorageEngine {
   readonly #closed = Promise.withResolvers<void>();
   #rounds = 0;
   #round = emptyRound();
+  /** What this round's appends have sealed. */
+  #opened = new Map<string, string>();
   #cutTimer: NodeJS.Timeout | undefined;
   #telling: NodeJS.Timeout | undefined;
 
@@ -167,7 +126,9 @@ export class StorageEngine {
     const asked = free.map(([, { request }]) => request);
     const log = this.#log?.commit(asked, this.#keys?.commits);
     const events = log?.events ?? [];
+    this.#opened = new Map(asked.flatMap(({ opened = [] }) => opened));
     await this.#host?.pass(events);
+    this.#opened.clear();
     await this.#publish(published, before, events);
     free.forEach(([number], index) => {
       settle(number, log?.outcomes[index]);
@@ -239,7 +200,10 @@ export class StorageEngine {
     const sealer = new Sealer(keys);
     return {
       dialect: 'sqlite',
-      open: (sealed, stream) => sealer.open(sealed, stream, { remember: false }),
+      open: async (sealed, stream) => {
+        const clear = this.#opened.get(sealed);
+        return clear === undefined ? sealer.open(sealed, stream, { remember: false }) : JSON.parse(clear);
+      },
       secret: (name) => keys.secret(name),
     };
   }
