@@ -9,7 +9,7 @@ import { KeyRounds } from './key-rounds.js';
 import { LogRounds } from './log-rounds.js';
 import { plainError } from './plain-error.js';
 import { ProjectionsHost } from './projections-host.js';
-import { type Numbered, type Report, type Request, type StorageOptions } from './protocol.js';
+import { type Numbered, type Report, type Request, type StorageOptions, UNANSWERED } from './protocol.js';
 import { openingFile } from './sqlite-file.js';
 import { type Each, type OtherKind, sorted } from './steps.js';
 
@@ -19,6 +19,7 @@ const CUT_RETRY_MS = 5;
 const TELL_EVERY_MS = 50;
 
 type Round = Extract<Report, { kind: 'round' }>;
+
 const emptyRound = (): Round => ({
   kind: 'round',
   answers: [],
@@ -113,7 +114,7 @@ export class StorageEngine {
 
   async #doRound(requests: readonly Numbered[]): Promise<void> {
     const settle = (number: number, answer: unknown): void => {
-      this.#round.answers.push([number, answer]);
+      if (number !== UNANSWERED) this.#round.answers.push([number, answer]);
     };
     const { keys, appends, published, others } = sorted(requests);
     const claims = appends.map(([, { claimed }]) => claimed);

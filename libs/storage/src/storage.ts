@@ -2,7 +2,16 @@ import { Worker } from 'node:worker_threads';
 import { type TenantryError, unavailable } from '#kernel';
 import { builtUrl } from './built-url.js';
 import { thrownError } from './plain-error.js';
-import type { AnswerTo, Kind, Numbered, Report, Request, Requests, StorageOptions } from './protocol.js';
+import {
+  type AnswerTo,
+  type Kind,
+  type Numbered,
+  type Report,
+  type Request,
+  type Requests,
+  type StorageOptions,
+  UNANSWERED,
+} from './protocol.js';
 
 /** Requests beyond these wait nowhere: they are refused. */
 const MAX_WAITING = 10_000;
@@ -82,6 +91,11 @@ export class Storage {
     return this.#send({ kind, ...asked } as Request, bytes) as Promise<AnswerTo<Of>>;
   }
 
+  /** Done before whatever is asked for later, or that fails too: nobody waits for it, so it has no answer. */
+  tell<Of extends Kind>(kind: Of, told: Requests[Of]['ask']): void {
+    if (!this.#failure && !this.#closing) this.#post([UNANSWERED, { kind, ...told } as Request]);
+  }
+
   /** Why something would be refused just now. */
   refusal(): TenantryError | undefined {
     if (this.#failure) return this.#failure;
@@ -121,9 +135,12 @@ export class Storage {
       this.#waiting.set(number, { bytes, resolve, reject });
     });
     this.#waitingBytes += bytes;
-    this.#unsent.push([number, request]);
-    if (this.#unsent.length === 1) setImmediate(() => this.#flush());
+    this.#post([number, request]);
     return answer;
+  }
+
+  #post(request: Numbered): void {
+    if (this.#unsent.push(request) === 1) setImmediate(() => this.#flush());
   }
 
   #flush(): void {
