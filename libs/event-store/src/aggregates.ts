@@ -76,8 +76,8 @@ export class Aggregates {
   ) {
     const cache = new AggregateCache({ ...CACHE, ...bounds });
     const snapshots = parts && new Snapshots(parts);
-    const folding = new Folding(store, codec, clock, snapshots);
-    this.states = new States({ store, clock, cache, folding, snapshots });
+    const folding = new Folding(store, codec, snapshots);
+    this.states = new States({ store, cache, folding, snapshots });
     this.repeats = new Repeats(store, folding);
   }
 

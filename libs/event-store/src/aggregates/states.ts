@@ -1,4 +1,4 @@
-import type { Clock, DomainEvent, Evolver } from '#kernel';
+import type { DomainEvent, Evolver } from '#kernel';
 import type { EventStore } from '../event-store.js';
 import type { Aggregate, AppendedEvent, Known } from './aggregate.js';
 import type { AggregateCache } from './aggregate-cache.js';
@@ -11,7 +11,6 @@ const SNAPSHOT_AFTER_APPENDS = 499;
 
 interface StatesParts {
   store: EventStore;
-  clock: Clock;
   cache: AggregateCache;
   folding: Folding;
   snapshots: Snapshots | undefined;
@@ -53,8 +52,7 @@ export class States {
     made: Aggregate<State> & { events: readonly AppendedEvent[] },
   ): void {
     const { events, ...next } = made;
-    const seenAtMs = this.parts.clock.now().getTime();
-    for (const event of events) known.causes.add(event, seenAtMs);
+    for (const event of events) known.causes.add(event, made.position);
     const last = events.at(-1);
     const unsaved = known.unsaved + events.length;
     this.keep(
