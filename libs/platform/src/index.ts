@@ -1,4 +1,4 @@
-export { decodeCursor, encodeCursor, LIST_ORDERS, type ListOrder, pageOf } from '#kernel';
+export { decodeCursor, encodeCursor, LIST_ORDERS, type ListOrder } from '#kernel';
 export { requireScope } from './access/access.guard.js';
 export { apiKeyPrefix, createApiKey, hashApiKey, parseApiKey } from './access/api-key.js';
 export {
@@ -35,6 +35,7 @@ export {
   UsdField,
 } from './http/fields.js';
 export { BODY_LIMIT_BYTES } from './http/json-body.js';
+export { newestFirst } from './http/newest-first.js';
 export { NoQuery, type Page, PageQuery } from './http/pagination.js';
 export { ByUserId, CurrentAccess, CurrentCaller, CurrentContext, IdParam, UserId } from './http/params.js';
 export { Position } from './http/position.js';

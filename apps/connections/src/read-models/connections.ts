@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Clock, streamName } from '#kernel';
-import { CLOCK, decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, ReadModels } from '#platform';
+import { CLOCK, LogAnswers, newestFirst, type Page, type PageQuery, ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import { isExpired } from '../domain/connections.decide.js';
 import type { McpServer } from '../domain/connections.js';
@@ -53,19 +53,9 @@ export class Connections {
   }
 
   /** Newest first. */
-  async list(owner: ConnectionOwner, { limit, cursor }: PageQuery): Promise<Page<ConnectionResource>> {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
-    const found = await this.connectionsOf(owner)
-      .selectAll()
-      .where('sequence', '<', before)
-      .orderBy('sequence', 'desc')
-      .limit(limit + 1)
-      .execute();
-    const { total } = await this.connectionsOf(owner)
-      .select((row) => row.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow();
-    const { rows, next } = pageOf(found, limit);
-    return { data: rows.map((row) => this.resource(row)), next_cursor: next, total: Number(total) };
+  async list(owner: ConnectionOwner, query: PageQuery): Promise<Page<ConnectionResource>> {
+    const page = await newestFirst(this.connectionsOf(owner), query);
+    return { ...page, data: page.data.map((row) => this.resource(row)) };
   }
 
   private connectionsOf({ tenantId, userId }: ConnectionOwner, database = this.database) {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { notFound, streamName } from '#kernel';
-import { decodeCursor, type Page, pageOf, ReadModels } from '#platform';
+import { newestFirst, type Page, type PageQuery, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { SecretNames } from '../commands/secret-names.js';
@@ -29,28 +29,15 @@ export class Secrets {
   }
 
   /** Names and times, never values; newest first. */
-  async list(
-    owner: VaultOwner,
-    { limit, cursor }: { limit: number; cursor?: string },
-  ): Promise<Page<SecretEntry>> {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
-    const found = await this.secretsOf(owner)
-      .selectAll()
-      .where('sequence', '<', before)
-      .orderBy('sequence', 'desc')
-      .limit(limit + 1)
-      .execute();
-    const { total } = await this.secretsOf(owner)
-      .select((row) => row.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow();
-    const { rows, next } = pageOf(found, limit);
+  async list(owner: VaultOwner, query: PageQuery): Promise<Page<SecretEntry>> {
+    const page = await newestFirst(this.secretsOf(owner), query);
     const data = await Promise.all(
-      rows.map(async ({ version, created_at, updated_at, ...row }) => {
+      page.data.map(async ({ version, created_at, updated_at, ...row }) => {
         const { name } = await this.open(owner, row);
         return { name, version, created_at, updated_at };
       }),
     );
-    return { data, next_cursor: next, total: Number(total) };
+    return { ...page, data };
   }
 
   async get(owner: VaultOwner, name: string): Promise<SecretResource | undefined> {
