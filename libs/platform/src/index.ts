@@ -7,6 +7,7 @@ export {
   type Caller,
   type KitTerms,
   type KnownUser,
+  type Owner,
   type PlatformAccess,
   PlatformKeys,
   SCOPES,
@@ -37,7 +38,16 @@ export {
 export { BODY_LIMIT_BYTES } from './http/json-body.js';
 export { newestFirst } from './http/newest-first.js';
 export { NoQuery, type Page, PageQuery } from './http/pagination.js';
-export { ByUserId, CurrentAccess, CurrentCaller, CurrentContext, IdParam, UserId } from './http/params.js';
+export {
+  ByUserId,
+  type Call,
+  CurrentAccess,
+  CurrentCall,
+  CurrentCaller,
+  CurrentContext,
+  IdParam,
+  UserId,
+} from './http/params.js';
 export { Position } from './http/position.js';
 export { problemOf } from './http/problem.filter.js';
 export { requestIdOf } from './http/request-id.js';

@@ -1,16 +1,14 @@
-import { Body, Controller, Delete, HttpCode, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, HttpCode, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiParam, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import { type CommandContext, formatUsd, parseUsd } from '#kernel';
+import { formatUsd, parseUsd } from '#kernel';
 import {
   ByUserId,
-  CurrentAccess,
-  CurrentContext,
+  type Call,
+  CurrentCall,
   IdempotentPost,
   IdParam,
   NoQuery,
-  type PlatformAccess,
   Position,
   RequireScope,
   UserId,
@@ -42,9 +40,7 @@ export class HoldsController {
   async place(
     @UserId() userId: string,
     @Body() body: HoldBody,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<HoldResource> {
     const owner = await this.owners.findActive(access, userId);
     const { expires_in_seconds: expiresInSeconds = DEFAULT_HOLD_SECONDS, description = null } = body;
@@ -73,9 +69,7 @@ export class HoldsController {
     @UserId() userId: string,
     @IdParam('hold_id') holdId: string,
     @Body() body: SettleBody,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<TransactionResource> {
     const owner = await this.owners.find(access, userId);
     const settlement = { holdId, amount: parseUsd(body.amount_usd, 'amount_usd') };
@@ -95,9 +89,7 @@ export class HoldsController {
     @UserId() userId: string,
     @IdParam('hold_id') holdId: string,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<void> {
     const owner = await this.owners.find(access, userId);
     const position = await this.commands.execute(new ReleaseHold(owner, holdId, context));
