@@ -100,7 +100,7 @@ function world({ exclusive, step, fate }: { exclusive: boolean; step: Step; fate
       },
       rename: (userId: string, username: string | null) => {
         const update = { tenantId: TENANT, userId, changes: { username } };
-        return updates.execute({ update, context: context() } as never);
+        return updates.execute({ given: update, context: context() } as never);
       },
       remove: (userId: string) => {
         const command = { kind: 'delete' as const, tenant_id: TENANT };

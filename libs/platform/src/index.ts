@@ -56,6 +56,7 @@ export { IdempotentPost } from './idempotency/idempotent-post.js';
 export { IdempotentRequests } from './idempotency/idempotent-requests.js';
 export { readKafkaSettings, refusedSetting } from './kafka-settings.js';
 export { Cascade, type Close, type Closed } from './operations/cascade.js';
+export { ContextCommand } from './operations/context-command.js';
 export type { Holder, Removed } from './operations/holder.js';
 export { Holdings } from './operations/holdings.js';
 export { LogAnswers } from './operations/log-answers.js';

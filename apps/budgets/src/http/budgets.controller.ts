@@ -51,8 +51,8 @@ export class BudgetsController {
     @CurrentCall() { access, context, reply }: Call,
   ): Promise<BudgetResource> {
     const owner = await this.owners.find(access, userId);
-    const terms = { limit: parseUsd(body.limit_usd, 'limit_usd'), period: body.period };
-    const { account, position } = await this.commands.execute(new SetBudget(owner, terms, context));
+    const terms = { owner, limit: parseUsd(body.limit_usd, 'limit_usd'), period: body.period };
+    const { account, position } = await this.commands.execute(new SetBudget(terms, context));
     await this.position.settle(reply, position, BUDGETS);
     return this.budgets.resource(userId, account);
   }
@@ -87,7 +87,7 @@ export class BudgetsController {
     @CurrentCall() { access, context, reply }: Call,
   ): Promise<TransactionResource> {
     const owner = await this.owners.findActive(access, userId);
-    const added = await this.commands.execute(new Spend(owner, amountOf(body), context));
+    const added = await this.commands.execute(new Spend({ owner, ...amountOf(body) }, context));
     await this.position.settle(reply, added.position, BUDGETS);
     return transactionResource('spend', added);
   }
@@ -103,7 +103,7 @@ export class BudgetsController {
     @CurrentCall() { access, context, reply }: Call,
   ): Promise<TransactionResource> {
     const owner = await this.owners.find(access, userId);
-    const added = await this.commands.execute(new Credit(owner, amountOf(body), context));
+    const added = await this.commands.execute(new Credit({ owner, ...amountOf(body) }, context));
     await this.position.settle(reply, added.position, BUDGETS);
     return transactionResource('credit', added);
   }

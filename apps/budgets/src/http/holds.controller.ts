@@ -45,8 +45,8 @@ export class HoldsController {
     const owner = await this.owners.findActive(access, userId);
     const { expires_in_seconds: expiresInSeconds = DEFAULT_HOLD_SECONDS, description = null } = body;
     const amount = parseUsd(body.amount_usd, 'amount_usd');
-    const wanted = { amount, description, expiresInSeconds };
-    const placed = await this.commands.execute(new PlaceHold(owner, wanted, context));
+    const wanted = { owner, amount, description, expiresInSeconds };
+    const placed = await this.commands.execute(new PlaceHold(wanted, context));
     await this.position.settle(reply, placed.position, BUDGETS);
     return {
       id: placed.id,
@@ -72,8 +72,8 @@ export class HoldsController {
     @CurrentCall() { access, context, reply }: Call,
   ): Promise<TransactionResource> {
     const owner = await this.owners.find(access, userId);
-    const settlement = { holdId, amount: parseUsd(body.amount_usd, 'amount_usd') };
-    const added = await this.commands.execute(new SettleHold(owner, settlement, context));
+    const settlement = { owner, holdId, amount: parseUsd(body.amount_usd, 'amount_usd') };
+    const added = await this.commands.execute(new SettleHold(settlement, context));
     await this.position.settle(reply, added.position, BUDGETS);
     return transactionResource('settle', added);
   }
@@ -92,7 +92,7 @@ export class HoldsController {
     @CurrentCall() { access, context, reply }: Call,
   ): Promise<void> {
     const owner = await this.owners.find(access, userId);
-    const position = await this.commands.execute(new ReleaseHold(owner, holdId, context));
+    const position = await this.commands.execute(new ReleaseHold({ owner, holdId }, context));
     if (position !== undefined) await this.position.settle(reply, position, BUDGETS);
   }
 }

@@ -113,7 +113,7 @@ export class RateLimitsController {
   }
 
   private async override(
-    { platformId, tenantId, userId, name, rate }: OverrideRateLimit['override'],
+    { platformId, tenantId, userId, name, rate }: OverrideRateLimit['given'],
     context: CommandContext,
     reply: FastifyReply,
   ): Promise<void> {
