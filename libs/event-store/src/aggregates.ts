@@ -37,6 +37,8 @@ export interface ExecuteOptions {
   expectNew?: boolean;
   /** What the aggregate must come to hold by what is appended. Throws IdentifierTaken when another one holds it. */
   claims?: readonly Identifier[];
+  /** Before the commands that wait here for the same stream, one of which may itself wait for what asks for this. */
+  outOfTurn?: boolean;
 }
 
 /** Must not reject: the events are there whatever becomes of it. */
@@ -55,7 +57,7 @@ const CACHE: CacheBounds = { maxEntries: 20_000, maxBytes: 67_108_864 };
  * Runs commands: load → decide → append → evolve. States are cached; with several replicas a stale one shows as
  * a conflict, is caught up from the log and decided again. A refusal, or a decision that nothing is to be done, has
  * no append to show it, so neither is made on a state that was only cached. Commands on one stream wait for each
- * other here, so that only other processes can cause conflicts. A repeatable request whose events a stream holds
+ * other here, so that only other processes and fences can cause conflicts. A repeatable request whose events a stream holds
  * already is not decided again: it gets the aggregate as of then.
  */
 export class Aggregates {
@@ -74,8 +76,8 @@ export class Aggregates {
   ) {
     const cache = new AggregateCache({ ...CACHE, ...bounds });
     const snapshots = parts && new Snapshots(parts);
-    const folding = new Folding(store, codec, clock, snapshots);
-    this.states = new States({ store, clock, cache, folding, snapshots });
+    const folding = new Folding(store, codec, snapshots);
+    this.states = new States({ store, cache, folding, snapshots });
     this.repeats = new Repeats(store, folding);
   }
 
@@ -140,7 +142,8 @@ export class Aggregates {
     options: ExecuteOptions,
   ): Promise<Executed<State, Event>> {
     const stream = streamName(decider.category, id);
-    return this.turns.take(stream, () => this.run(decider, stream, command, options));
+    const run = () => this.run(decider, stream, command, options);
+    return options.outOfTurn ? run() : this.turns.take(stream, run);
   }
 
   private async run<State, Command, Event extends DomainEvent>(

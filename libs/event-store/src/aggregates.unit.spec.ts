@@ -169,6 +169,7 @@ describe('a repeatable request', () => {
   const request = (resumed: boolean) => ({
     id: 'request-1',
     startedAt: 0,
+    positionAtBegin: 0n,
     resumed,
     draw: (length: number) => new Uint8Array(length),
   });

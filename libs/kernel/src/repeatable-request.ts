@@ -13,11 +13,8 @@ export interface RepeatableRequest {
   readonly startedAt: number;
   /** It was begun before, and how far that came is not known. */
   readonly resumed: boolean;
-  /**
-   * The last revision of a stream when the request first came, -1 for no stream; undefined where that is not known.
-   * None of its events stands at it or before it.
-   */
-  revisionAtBegin?(stream: string): number | undefined;
+  /** How far the log had come by then, or less: all of its events stand after that. */
+  readonly positionAtBegin: bigint;
   /** Random bytes; each time the request comes the n-th call gives the same. */
   draw(length: number): Uint8Array;
 }

@@ -5,7 +5,7 @@ import type { Logger, ProjectionDeps, ProjectionModule } from '#worker/projectio
 import { type BusKind, BusRounds } from './bus-rounds.js';
 import { dropForeign } from './derived-files.js';
 import { checkedInstallation } from './installation.js';
-import { KeyRounds } from './key-rounds.js';
+import { type Answers, KeyRounds } from './key-rounds.js';
 import { LogRounds } from './log-rounds.js';
 import { plainError } from './plain-error.js';
 import { ProjectionsHost } from './projections-host.js';
@@ -52,6 +52,12 @@ export class StorageEngine {
   #round = emptyRound();
   /** What this round's appends have sealed. */
   #opened = new Map<string, string>();
+  readonly #answers: Answers = {
+    settle: (number, answer) => {
+      if (number !== UNANSWERED) this.#round.answers.push([number, answer]);
+    },
+    refuse: (number, error) => void this.#round.refusals.push([number, plainError(error)]),
+  };
   #cutTimer: NodeJS.Timeout | undefined;
   #telling: NodeJS.Timeout | undefined;
 
@@ -113,13 +119,11 @@ export class StorageEngine {
   }
 
   async #doRound(requests: readonly Numbered[]): Promise<void> {
-    const settle = (number: number, answer: unknown): void => {
-      if (number !== UNANSWERED) this.#round.answers.push([number, answer]);
-    };
+    const { settle } = this.#answers;
     const { keys, appends, published, others } = sorted(requests);
     const claims = appends.map(([, { claimed }]) => claimed);
     const before = this.head;
-    const taken = this.#keys?.commit(keys, claims, settle, before) ?? [];
+    const taken = this.#keys?.commit(keys, claims, this.#answers, before) ?? [];
     for (const [, request] of keys) {
       if (request.kind === 'destroy-keys') this.#subjectKeys?.forget(request.ids.map(String));
     }
@@ -131,12 +135,10 @@ export class StorageEngine {
     await this.#host?.pass(events);
     this.#opened.clear();
     await this.#publish(published, before, events);
-    free.forEach(([number], index) => {
-      settle(number, log?.outcomes[index]);
-    });
-    appends.forEach(([number], index) => {
+    for (const [index, [number]] of free.entries()) settle(number, log?.outcomes[index]);
+    for (const [index, [number]] of appends.entries()) {
       if (taken[index]) settle(number, taken[index]);
-    });
+    }
     for (const [number, request] of others) await this.#answer(number, () => this.#serve(request));
   }
 
@@ -150,17 +152,17 @@ export class StorageEngine {
     this.#round.heads.push(...(told?.heads ?? []));
     const { refusal } = told ?? {};
     for (const [number] of published) {
-      if (refusal) this.#round.refusals.push([number, plainError(refusal)]);
-      else this.#round.answers.push([number, undefined]);
+      if (refusal) this.#answers.refuse(number, refusal);
+      else this.#answers.settle(number, undefined);
     }
   }
 
   /** What may be refused by itself. */
   async #answer(number: number, work: () => unknown): Promise<void> {
     try {
-      this.#round.answers.push([number, await work()]);
+      this.#answers.settle(number, await work());
     } catch (error) {
-      this.#round.refusals.push([number, plainError(error)]);
+      this.#answers.refuse(number, error);
     }
   }
 

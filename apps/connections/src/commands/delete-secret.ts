@@ -1,6 +1,6 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import type { CommandContext } from '#kernel';
+import { ContextCommand } from '#platform';
 import { vault } from '../domain/vault.decide.js';
 import { SecretNames } from './secret-names.js';
 
@@ -11,14 +11,7 @@ export interface SecretDeletion {
 }
 
 /** Answers the position of its event. */
-export class DeleteSecret extends Command<bigint> {
-  constructor(
-    readonly deletion: SecretDeletion,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class DeleteSecret extends ContextCommand<SecretDeletion> {}
 
 @CommandHandler(DeleteSecret)
 export class DeleteSecretHandler implements ICommandHandler<DeleteSecret> {
@@ -28,7 +21,7 @@ export class DeleteSecretHandler implements ICommandHandler<DeleteSecret> {
   ) {}
 
   /** Throws `not_found` when there is no such secret. */
-  async execute({ deletion: { tenantId, userId, name }, context }: DeleteSecret): Promise<bigint> {
+  async execute({ given: { tenantId, userId, name }, context }: DeleteSecret): Promise<bigint> {
     const name_index = this.names.index(userId, name);
     const command = { kind: 'delete' as const, tenant_id: tenantId, name_index };
     const { position } = await this.aggregates.execute(vault, userId, command, { context });

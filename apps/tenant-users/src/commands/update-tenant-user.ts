@@ -1,6 +1,7 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { type Aggregate, Aggregates, IdentifierTaken } from '#event-store';
 import type { CommandContext } from '#kernel';
+import { ContextCommand } from '#platform';
 import { userIdentifiers } from '../domain/identifiers.js';
 import { tenantUser } from '../domain/tenant-user.decide.js';
 import type { TenantUserState, UserChanges } from '../domain/tenant-user.js';
@@ -16,14 +17,7 @@ export interface UserUpdate {
 }
 
 /** Answers the user as it is then. */
-export class UpdateTenantUser extends Command<Aggregate<TenantUserState>> {
-  constructor(
-    readonly update: UserUpdate,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class UpdateTenantUser extends ContextCommand<UserUpdate, Aggregate<TenantUserState>> {}
 
 @CommandHandler(UpdateTenantUser)
 export class UpdateTenantUserHandler implements ICommandHandler<UpdateTenantUser> {
@@ -33,7 +27,7 @@ export class UpdateTenantUserHandler implements ICommandHandler<UpdateTenantUser
   ) {}
 
   /** Throws `duplicate_record` with the id of the user who has the username, and what KitAssignments throws. */
-  execute({ update, context }: UpdateTenantUser): Promise<Aggregate<TenantUserState>> {
+  execute({ given: update, context }: UpdateTenantUser): Promise<Aggregate<TenantUserState>> {
     const { account_kit_id: kitId } = update.changes;
     const change = () => this.change(update, context);
     return kitId === undefined ? change() : this.kits.during(kitId, change);

@@ -1,4 +1,4 @@
-import type { Clock, DomainEvent, Evolver, RecordedEvent } from '#kernel';
+import type { DomainEvent, Evolver, RecordedEvent } from '#kernel';
 import type { EventStore } from '../event-store.js';
 import { pages } from '../pages.js';
 import { absent, type EventCodec, type Known, lastRevisionOf } from './aggregate.js';
@@ -13,7 +13,6 @@ export class Folding {
   constructor(
     private readonly store: EventStore,
     private readonly codec: EventCodec,
-    private readonly clock: Clock,
     private readonly snapshots: Snapshots | undefined,
   ) {}
 
@@ -72,8 +71,8 @@ export class Folding {
     stored: RecordedEvent,
   ): Promise<Known<State>> {
     const next = evolver.evolve(state, await this.open<Event>(stored));
-    causes.add(stored, this.clock.now().getTime());
     const { revision, position, id, at } = stored;
+    causes.add(stored, position);
     const times = { createdAt: createdAt ?? at, updatedAt: at };
     return { state: next, revision, position, ...times, lastId: id, causes, unsaved: unsaved + 1 };
   }
@@ -90,7 +89,7 @@ export class Folding {
     const [stored] = await this.store.read(stream, { from: revision, limit: 1 });
     if (stored?.id !== eventId) return undefined;
     const { position, id: lastId, at } = stored;
-    const causes = new RecentCauses({ last: revision, at, seenAtMs: this.clock.now().getTime() });
+    const causes = new RecentCauses({ last: revision, position });
     return { state, revision, position, createdAt, updatedAt: at, lastId, causes, unsaved: 0 };
   }
 

@@ -1,4 +1,4 @@
-import type { Clock, DomainEvent, Evolver } from '#kernel';
+import type { DomainEvent, Evolver } from '#kernel';
 import type { EventStore } from '../event-store.js';
 import { type Aggregate, type AppendedEvent, type Known, told } from './aggregate.js';
 import type { AggregateCache } from './aggregate-cache.js';
@@ -11,7 +11,6 @@ const SNAPSHOT_AFTER_APPENDS = 499;
 
 interface StatesParts {
   store: EventStore;
-  clock: Clock;
   cache: AggregateCache;
   folding: Folding;
   snapshots: Snapshots | undefined;
@@ -53,8 +52,7 @@ export class States {
     made: Pick<Aggregate<State>, 'state' | 'revision' | 'position'> & { events: readonly AppendedEvent[] },
   ): Aggregate<State> {
     const { events, ...next } = made;
-    const seenAtMs = this.parts.clock.now().getTime();
-    for (const event of events) known.causes.add(event, seenAtMs);
+    for (const event of events) known.causes.add(event, made.position);
     const last = events.at(-1);
     const times = { createdAt: known.createdAt ?? events[0]?.at, updatedAt: last?.at };
     const unsaved = known.unsaved + events.length;
