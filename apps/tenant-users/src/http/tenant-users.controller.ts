@@ -104,8 +104,9 @@ export class TenantUsersController {
     @CurrentAccess() access: PlatformAccess,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const { limit, cursor, order = '-created_at', ...filter } = query;
-    const { json } = await this.users.list(access.tenant.id, { limit, cursor, order, filter });
+    const { limit, cursor, order = '-created_at', external_id: externalId, ...filter } = query;
+    const wanted = { limit, cursor, order, filter, externalId };
+    const { json } = await this.users.list(access.tenant.id, wanted);
     reply.type('application/json; charset=utf-8');
     return json;
   }
