@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { LogFile } from '#worker/event-store';
 import { KeyFile } from '#worker/privacy';
 import { Reader } from './reader.js';
 
@@ -28,9 +29,11 @@ describe('the thread that reads', () => {
     folder = mkdtempSync(join(tmpdir(), 'tenantry-reader-'));
     const keys = join(folder, 'keys.db');
     new KeyFile(keys).close();
+    const log = join(folder, 'log.db');
+    new LogFile(log).close();
     failures = [];
     const modules = [`data:text/javascript,${encodeURIComponent(MODULE)}`];
-    reader = new Reader({ folder, keys, masterKey: new Uint8Array(32), modules }, ({ message }) =>
+    reader = new Reader({ folder, keys, log, masterKey: new Uint8Array(32), modules }, ({ message }) =>
       failures.push(message),
     );
     reader.replaced('users');

@@ -125,9 +125,7 @@ export class TenantUsersController {
     const moment = momentOf(at, revision);
     if (moment) requireScope(access, 'audit:read');
     const place = { tenantId: access.tenant.id, userId };
-    const user = moment
-      ? await this.history.asOf(place, moment)
-      : await this.users.get(place.tenantId, userId);
+    const user = moment ? await this.users.asOf(place, moment) : await this.users.get(place.tenantId, userId);
     if (!user) throw notFound('user');
     reply.header('etag', `"${user.revision}"`);
     return user;
@@ -161,8 +159,12 @@ export class TenantUsersController {
     @UserId() userId: string,
     @Query() query: PageQuery,
     @CurrentAccess() access: PlatformAccess,
-  ): Promise<UserEventPage> {
-    return this.history.list({ tenantId: await this.deletions.tenantOf(access, userId), userId }, query);
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
+    const place = { tenantId: await this.deletions.tenantOf(access, userId), userId };
+    const { json } = await this.users.events(place, query);
+    reply.type('application/json; charset=utf-8');
+    return json;
   }
 
   private async answer(

@@ -6,6 +6,7 @@ import type { UserResource } from '../http/user.dto.js';
 import { openPersonal } from './personal-text.js';
 import type { UserDirectoryTables, UserRow } from './tables.js';
 import { USER_DIRECTORY } from './user-directory.projection.js';
+import { type Moment, type Place, USER_AS_OF, USER_EVENTS, type WantedEvents } from './user-history.js';
 import { LIST_USERS, type ListUsers } from './user-queries.js';
 import { rowResource } from './user-resource.js';
 import { UserRows } from './user-rows.js';
@@ -68,6 +69,15 @@ export class Users {
     });
     const filter = { ...wanted.filter, id: id ?? NOBODY };
     return this.readModels.ask(LIST_USERS, tenantId, { ...wanted, filter });
+  }
+
+  /** See UserHistory, which it is read by where it holds up nobody; `json` is the body of the answer. */
+  asOf(place: Place, moment: Moment): Promise<UserResource> {
+    return this.readModels.ask(USER_AS_OF, place, moment);
+  }
+
+  events(place: Place, { limit, cursor }: WantedEvents): Promise<{ json: string }> {
+    return this.readModels.ask(USER_EVENTS, place, { limit, ...(cursor !== undefined && { cursor }) });
   }
 
   private reader() {
