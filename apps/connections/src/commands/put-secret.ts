@@ -1,11 +1,10 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import type { CommandContext } from '#kernel';
+import { type CommandContext, newId } from '#kernel';
 import { KEY_STORE } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
 import { vault } from '../domain/vault.decide.js';
-import { SecretNames } from './secret-names.js';
 
 export interface NewSecret {
   platformId: string;
@@ -29,7 +28,6 @@ export class PutSecret extends Command<bigint> {
 export class PutSecretHandler implements ICommandHandler<PutSecret> {
   constructor(
     private readonly aggregates: Aggregates,
-    private readonly names: SecretNames,
     @Inject(KEY_STORE) private readonly subjectKeys: SubjectKeyStore,
   ) {}
 
@@ -44,7 +42,7 @@ export class PutSecretHandler implements ICommandHandler<PutSecret> {
         kind: 'put',
         platform_id: platformId,
         tenant_id: tenantId,
-        name_index: this.names.index(userId, name),
+        secret_id: newId(),
         subject_key: state.lifecycle === 'open' ? state.subject_key : await this.subjectKeys.assign(),
         personal: { name, value },
       },

@@ -1,10 +1,9 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
 import { type CommandContext, notFound } from '#kernel';
-import { vault } from '../domain/vault.decide.js';
+import { secretNamed, vault } from '../domain/vault.decide.js';
 import type { SecretResource } from '../http/vault.dto.js';
 import { Secrets } from '../read-models/secrets.js';
-import { SecretNames } from './secret-names.js';
 
 /** Reading a secret leaves a trace in the log, so it is a command. Answers the secret. */
 export class ReadSecret extends Command<SecretResource> {
@@ -20,16 +19,15 @@ export class ReadSecret extends Command<SecretResource> {
 export class ReadSecretHandler implements ICommandHandler<ReadSecret> {
   constructor(
     private readonly aggregates: Aggregates,
-    private readonly names: SecretNames,
     private readonly secrets: Secrets,
   ) {}
 
   /** Throws `not_found` when there is no such secret, and leaves no trace of that. */
   async execute({ wanted: { tenantId, userId, name }, context }: ReadSecret): Promise<SecretResource> {
-    const name_index = this.names.index(userId, name);
-    const command = { kind: 'read' as const, tenant_id: tenantId, name_index };
-    await this.aggregates.execute(vault, userId, command, { context });
-    const secret = await this.secrets.get({ tenantId, userId }, name);
+    const command = { kind: 'read' as const, tenant_id: tenantId, name };
+    const { state } = await this.aggregates.execute(vault, userId, command, { context });
+    const known = secretNamed(name, state);
+    const secret = known && (await this.secrets.get({ tenantId, userId }, name, known.name_index));
     if (!secret) throw notFound('secret');
     return secret;
   }
