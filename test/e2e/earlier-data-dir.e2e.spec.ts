@@ -1,4 +1,6 @@
 // A data dir that an earlier version wrote: all that it answered is answered still, and its users live on.
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Service } from '#testing';
 import {
@@ -258,6 +260,13 @@ describe('life on it', () => {
     expect(old.length).toBeGreaterThan(300);
     const { rows } = await rowsOf<object>(service, { place: MAIN, path: `${path}/transactions` });
     expect(narrowed(rows.slice(1), old)).toEqual(old);
+  });
+
+  it('no longer has the secret that hashes of the names of old secrets were made with', () => {
+    const keys = new DatabaseSync(join(dataDir, 'keys.db'), { readOnly: true });
+    const names = keys.prepare('select name from secrets').all();
+    keys.close();
+    expect(names).not.toContainEqual({ name: 'vault-name' });
   });
 
   it('given an old secret, when it is replaced, then the new one is read', async () => {

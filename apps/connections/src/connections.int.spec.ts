@@ -436,7 +436,7 @@ describe('the files of the service', () => {
     }
   });
 
-  it('given one name of two users, then the log holds two indexes and sealed texts for it', async () => {
+  it('given one name of two users, then the log holds two ids and sealed texts for it', async () => {
     const other = newId();
     tenants.set(other, TENANT);
     for (const owner of [user, other]) await call('PUT', `${owner}/vault/a`, { body: { value: 'x' } });
@@ -445,9 +445,19 @@ describe('the files of the service', () => {
       [user, other].map(async (it) => (await store.read(`vault-${it}`))[0]?.data),
     );
     expect(one).toMatchObject({ personal: expect.stringMatching(/^v2\./), version: 1 });
-    expect(one?.name_index).toMatch(/^[\w-]{43}$/);
+    expect(one?.name_index).toMatch(/^[\da-f-]{36}$/);
     expect(one?.name_index).not.toBe(two?.name_index);
     expect(one?.subject_key).not.toBe(two?.subject_key);
+  });
+
+  it('given a name that is used again, then nothing in the log tells that it is the same one', async () => {
+    await put('a', 'x');
+    await call('DELETE', `${user}/vault/a`);
+    await put('a', 'y');
+    const events = await app.get<EventStore>(EVENT_STORE).read(`vault-${user}`);
+    const [first, deleted, second] = events.map(({ data }) => data.name_index);
+    expect([deleted, second === first]).toEqual([first, false]);
+    expect((await get('a')).json.value).toBe('y');
   });
 
   it('given all of the above, when the read model is built anew, then it is the same', async () => {

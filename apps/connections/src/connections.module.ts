@@ -2,7 +2,8 @@ import { Module, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { TOPICS } from '#contracts';
 import type { ConsumerOptions } from '#message-bus';
-import { ReadModels } from '#platform';
+import { KEY_STORE, ReadModels } from '#platform';
+import type { SubjectKeyStore } from '#privacy';
 import { AuthorizationState } from './commands/authorization-state.js';
 import { CompleteConnectionHandler } from './commands/complete-connection.js';
 import { ConfigureProviderHandler } from './commands/configure-provider.js';
@@ -17,7 +18,6 @@ import { RemoveConnectionHandler } from './commands/remove-connection.js';
 import { RemoveProviderHandler } from './commands/remove-provider.js';
 import { RequestConnectionHandler } from './commands/request-connection.js';
 import { Revocations } from './commands/revocations.js';
-import { SecretNames } from './commands/secret-names.js';
 import { TokenRefresh } from './commands/token-refresh.js';
 import { TokenVault } from './commands/token-vault.js';
 import { UserStanding } from './commands/user-standing.js';
@@ -44,7 +44,10 @@ export const connectionsConsumer: ConsumerOptions = {
   transportId: CONNECTIONS,
 };
 
-const VAULT = [PutSecretHandler, ReadSecretHandler, DeleteSecretHandler, SecretNames, Secrets];
+const VAULT = [PutSecretHandler, ReadSecretHandler, DeleteSecretHandler, Secrets];
+
+/** Older events hold hashes of secrets' names that were made with it. Without it nobody can test a guess against them. */
+const SECRET_OF_OLD_NAMES = 'vault-name';
 
 const PROVIDERS = [
   ConfigureProviderHandler,
@@ -90,8 +93,9 @@ export class ConnectionsModule implements OnModuleInit {
     private readonly readModels: ReadModels,
   ) {}
 
-  onModuleInit(): void {
+  async onModuleInit(): Promise<void> {
     const { modules, readModels } = this;
+    await modules.get<SubjectKeyStore>(KEY_STORE, { strict: false }).destroySecret(SECRET_OF_OLD_NAMES);
     readModels.add(projectionModule);
     readModels.follow(modules.get(ConnectionCleanup));
   }

@@ -268,7 +268,13 @@ describe('what the gateway answers itself', () => {
       response.writeHead(own === 'up' ? 200 : 503);
       const parts = [{ name: 'event_store', status: own }];
       response.end(
-        JSON.stringify({ status: own, parts, projections: [{ name: 'p' }], consumers: [{ group: 'g' }] }),
+        JSON.stringify({
+          status: own,
+          parts,
+          projections: [{ name: 'p' }],
+          consumers: [{ group: 'g' }],
+          identifier_collisions: [{ kind: 'k' }],
+        }),
       );
     };
     const answer = await fetch(`${url}/health/ready`);
@@ -282,6 +288,7 @@ describe('what the gateway answers itself', () => {
         })),
         projections: Array(4).fill({ name: 'p' }),
         consumers: Array(4).fill({ group: 'g' }),
+        identifier_collisions: Array(4).fill({ kind: 'k' }),
       },
     ]);
   });

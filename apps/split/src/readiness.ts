@@ -6,6 +6,7 @@ export interface Readiness {
   parts: { name: string; status: Status }[];
   projections: object[];
   consumers: object[];
+  identifier_collisions: object[];
 }
 
 /** The services' answers as one; undefined stands for a service that does not answer. */
@@ -21,5 +22,6 @@ export function mergeReadiness(answers: ReadonlyMap<string, Readiness | undefine
     ),
     projections: given.flatMap(({ projections }) => projections),
     consumers: given.flatMap(({ consumers }) => consumers),
+    identifier_collisions: given.flatMap(({ identifier_collisions }) => identifier_collisions),
   };
 }

@@ -59,6 +59,7 @@ function world({ exclusive, step, fate }: { exclusive: boolean; step: Step; fate
     claim: later((keys, claim) => table.claim(keys, claim)),
     release: later((keys, claim) => table.release(keys, claim)),
     follow: later((holdings, options) => table.follow(holdings, options)),
+    collisions: async () => reader.collisions(),
     isComplete: async () => reader.isComplete(),
     complete: async () => table.complete(),
   };

@@ -151,9 +151,10 @@ describe('the first start on a log of the first version', () => {
     await startFollowing(app);
     expect(await app.get(IdentifierRegistry).isComplete()).toBe(true);
     expect(secretNames()).not.toContain('blind-index');
-    expect(warn.mock.calls.map(([fields]) => fields)).toEqual([
-      { kind: 'user.username', older: ids.straße, younger: ids.carol },
-    ]);
+    const collisions = [{ kind: 'user.username', older: ids.straße, younger: ids.carol }];
+    expect(warn.mock.calls.map(([fields]) => fields)).toEqual(collisions);
+    const { body } = await call('GET', '/health/ready');
+    expect(body).toMatchObject({ status: 'up', identifier_collisions: collisions });
     for (const name of ['alice', 'bob', 'carol', 'straße']) {
       expect(await create({ external_id: name })).toEqual(taken(ids[name], 'external_id'));
     }
@@ -202,5 +203,7 @@ describe('the first start on a log of the first version', () => {
     expect((await call('GET', `/v1/users/${ids.carol}`)).body).toMatchObject({ username: 'STRASSE' });
     expect((await call('PATCH', `/v1/users/${ids.carol}`, { username: 'Straße' })).status).toBe(200);
     expect(await create({ username: 'strasse' })).toEqual(taken(ids.carol, 'username'));
+    const collisions = async () => (await call('GET', '/health/ready')).body.identifier_collisions;
+    while ((await collisions()).length > 0) await new Promise(setImmediate);
   });
 });

@@ -4,6 +4,14 @@ import { AccessProjection } from './read-models/access.projection.js';
 import { DeletionsProjection } from './read-models/deletions.projection.js';
 import { TenantDeletionsProjection } from './read-models/tenant-deletions.projection.js';
 import { USER_DIRECTORY, UserDirectoryProjection } from './read-models/user-directory.projection.js';
+import {
+  type Moment,
+  type Place,
+  USER_AS_OF,
+  USER_EVENTS,
+  UserHistory,
+  type WantedEvents,
+} from './read-models/user-history.js';
 import { LIST_USERS, type ListUsers, UserQueries } from './read-models/user-queries.js';
 import { TOKENS_SECRET } from './read-models/user-tokens.js';
 
@@ -17,15 +25,22 @@ export const { url, projections, relayed, queries }: ProjectionModule = {
       new DeletionsProjection(),
       new TenantDeletionsProjection(),
     ] as unknown as AnyProjection[],
-  queries: async ({ database, open, secret, signal, failed }) => {
+  queries: async ({ database, open, log, codec, secret, signal, failed }) => {
     const users = new UserQueries({
       database: database.of(USER_DIRECTORY),
       open,
       secret: await secret(TOKENS_SECRET),
     });
+    const history = new UserHistory(log, codec);
     let isKeptReady = false;
     return {
-      answers: { [LIST_USERS]: (tenantId: string, wanted: ListUsers) => users.list(tenantId, wanted) },
+      answers: {
+        [LIST_USERS]: (tenantId: string, wanted: ListUsers) => users.list(tenantId, wanted),
+        [USER_AS_OF]: (place: Place, moment: Moment) => history.asOf(place, moment),
+        [USER_EVENTS]: async (place: Place, wanted: WantedEvents) => ({
+          json: JSON.stringify(await history.list(place, wanted)),
+        }),
+      },
       replaced: (projection) => {
         if (projection !== USER_DIRECTORY) return;
         users.forget();

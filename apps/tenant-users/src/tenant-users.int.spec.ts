@@ -94,6 +94,25 @@ describe('the tenant-users service', () => {
     expect(next.body.id).not.toBe(body.id);
   });
 
+  it('given an external_id, then lists the one user who has it, if all other filters hold too', async () => {
+    const body = { external_id: 'asked', label: 'Ann Lee', email: 'ann@example.com' };
+    const { id } = (await call('POST', '/v1/users', body)).body;
+    const other = await newPlatform();
+    await call('POST', '/v1/users', body, other);
+    const list = async (query: string) => (await call('GET', `/v1/users?external_id=asked${query}`)).body;
+    const none = { data: [], next_cursor: null, total: 0 };
+    for (const also of ['', '&email=ANN@example.com', '&q=lee&status=active', '&limit=1&order=created_at']) {
+      expect(await list(also)).toMatchObject({ data: [{ id, ...body }], next_cursor: null, total: 1 });
+    }
+    for (const also of ['&email=b@example.com', '&q=bob', '&status=suspended']) {
+      expect(await list(also)).toEqual(none);
+    }
+    expect((await call('GET', '/v1/users?external_id=ASKED')).body).toEqual(none);
+    await call('DELETE', `/v1/users/${id}`);
+    expect(await list('')).toEqual(none);
+    expect((await call('GET', '/v1/users?external_id=asked', undefined, other)).body.total).toBe(1);
+  });
+
   it.each([
     ['if_exists', 'if_exists=ignore'],
     ['if_not', 'if_not=return'],

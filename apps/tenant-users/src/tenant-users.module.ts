@@ -1,7 +1,7 @@
 import { Global, Module, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { TOPICS } from '#contracts';
-import type { ClaimingEventStore } from '#event-store';
+import type { ClaimingEventStore, EventStore } from '#event-store';
 import type { ConsumerOptions } from '#message-bus';
 import {
   AccountKitDirectory,
@@ -11,7 +11,7 @@ import {
   ReadModels,
   UserDirectory,
 } from '#platform';
-import type { SubjectKeyStore } from '#privacy';
+import { PersonalDataCodec, Sealer, type SubjectKeyStore } from '#privacy';
 import { CreateAccountKitHandler } from './commands/create-account-kit.js';
 import { CreatePlatformHandler } from './commands/create-platform.js';
 import { CreateTenantHandler } from './commands/create-tenant.js';
@@ -101,7 +101,12 @@ export const tenantUsersConsumer: ConsumerOptions = {
     Tenants,
     AccountKits,
     Users,
-    UserHistory,
+    {
+      provide: UserHistory,
+      useFactory: (store: EventStore, sealer: Sealer) =>
+        new UserHistory(store, new PersonalDataCodec(sealer)),
+      inject: [EVENT_STORE, Sealer],
+    },
     KnownUsers,
     Deletions,
     DeletionPreviews,

@@ -1,6 +1,7 @@
 // What a thread that writes the log needs: nothing here loads Nest.
 export type { Snapshot } from './aggregates/snapshots.js';
 export type { ClaimedKeys, EventStore } from './event-store.js';
+export { pageRange, pages } from './pages.js';
 export { ExclusiveLock } from './sqlite/exclusive-lock.js';
 export { LogFeed, storedEvents } from './sqlite/log-feed.js';
 export {

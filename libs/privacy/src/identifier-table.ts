@@ -1,5 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Claim, KeyCollision, KeyHolding, TakenKey } from './identifier-rows.js';
+import {
+  type Claim,
+  type KeyCollision,
+  type KeyHolding,
+  MAX_COLLISIONS,
+  type TakenKey,
+} from './identifier-rows.js';
 
 /**
  * All rows have one size: holders are UUIDs, and so large an integer takes 6 bytes whatever is added to it. SQLite then
@@ -17,6 +23,9 @@ const SET_UP = `
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS identifiers_by_holder ON identifiers (holder);
   CREATE TABLE IF NOT EXISTS identifiers_complete (id INTEGER PRIMARY KEY CHECK (id = 1)) STRICT;
+  CREATE TABLE IF NOT EXISTS identifier_collisions (
+    younger TEXT NOT NULL, kind INTEGER NOT NULL, older TEXT NOT NULL, PRIMARY KEY (younger, kind)
+  ) STRICT;
 `;
 
 const prepareAll = (database: DatabaseSync) => ({
@@ -32,6 +41,10 @@ const prepareAll = (database: DatabaseSync) => ({
      WHERE holder = ? AND key >= ? AND key < ? AND key IS NOT ? AND revision <= ? + ${SIX_BYTES}`,
   ),
   releaseHolder: database.prepare('DELETE FROM identifiers WHERE holder = ?'),
+  collide: database.prepare('INSERT INTO identifier_collisions (younger, kind, older) VALUES (?, ?, ?)'),
+  resolve: database.prepare(
+    'DELETE FROM identifier_collisions WHERE younger = ? AND kind = coalesce(?, kind)',
+  ),
   complete: database.prepare('INSERT INTO identifiers_complete VALUES (1) ON CONFLICT DO NOTHING'),
 });
 
@@ -39,12 +52,16 @@ const prepareAll = (database: DatabaseSync) => ({
 export class IdentifierReader {
   readonly #find: StatementSync;
   readonly #isComplete: StatementSync;
+  readonly #collisions: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#find = database.prepare(
       `SELECT holder, revision - ${SIX_BYTES} AS revision FROM identifiers WHERE key = ?`,
     );
     this.#isComplete = database.prepare('SELECT 1 FROM identifiers_complete');
+    this.#collisions = database.prepare(
+      `SELECT kind, older, younger FROM identifier_collisions ORDER BY younger LIMIT ${MAX_COLLISIONS}`,
+    );
   }
 
   find(key: Uint8Array): Claim | undefined {
@@ -53,6 +70,10 @@ export class IdentifierReader {
 
   isComplete(): boolean {
     return this.#isComplete.get() !== undefined;
+  }
+
+  collisions(): KeyCollision[] {
+    return this.#collisions.all() as unknown as KeyCollision[];
   }
 }
 
@@ -83,18 +104,20 @@ export class IdentifierTable {
     for (const key of keys) this.#sql.release.run(key, holder, revision);
   }
 
-  follow(holdings: readonly KeyHolding[], { fill }: { fill: boolean }): KeyCollision[] {
-    return holdings.flatMap((holding) => {
+  follow(holdings: readonly KeyHolding[], { fill }: { fill: boolean }): void {
+    for (const holding of holdings) {
       const { holder } = holding;
       if ('gone' in holding) {
         this.#sql.releaseHolder.run(holder);
-        return [];
+        this.#sql.resolve.run(holder, null);
+        continue;
       }
       const { kind, key, revision } = holding;
       this.#sql.releaseOthers.run(holder, Buffer.of(kind), Buffer.of(kind + 1), key, revision);
+      this.#sql.resolve.run(holder, kind);
       const older = fill && key ? this.claim([key], { holder, revision }) : undefined;
-      return older ? [{ kind, older: older.holder, younger: holder }] : [];
-    });
+      if (older) this.#sql.collide.run(holder, kind, older.holder);
+    }
   }
 
   complete(): void {

@@ -91,7 +91,7 @@ export class IdentifierRegistry {
   }
 
   /** Frees what the log frees, and until it is complete claims what an old log holds. */
-  async follow(holdings: readonly Holding[]): Promise<Collision[]> {
+  async follow(holdings: readonly Holding[]): Promise<void> {
     const keyed = holdings.map((holding): KeyHolding => {
       if ('gone' in holding) return holding;
       const { kind, scope, value, ...claim } = holding;
@@ -101,8 +101,15 @@ export class IdentifierRegistry {
         key: value === null ? null : this.digest({ kind, scope, value }),
       };
     });
-    const collisions = await this.#rows.follow(keyed, { fill: !(await this.isComplete()) });
-    return collisions.map(({ kind, ...holders }) => ({ kind: nameOf(kind), ...holders }));
+    await this.#rows.follow(keyed, { fill: !(await this.isComplete()) });
+  }
+
+  /** Those of an old log that are left; some of them where there are many. */
+  async collisions(): Promise<Collision[]> {
+    return (await this.#rows.collisions()).map(({ kind, ...holders }) => ({
+      kind: nameOf(kind),
+      ...holders,
+    }));
   }
 
   async isComplete(): Promise<boolean> {

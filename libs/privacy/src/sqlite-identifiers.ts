@@ -36,8 +36,12 @@ export class SqliteIdentifiers implements IdentifierRows {
     await this.write({ do: 'release', keys, claim });
   }
 
-  async follow(holdings: readonly KeyHolding[], { fill }: { fill: boolean }): Promise<KeyCollision[]> {
-    return (await this.write({ do: 'follow', holdings, fill })) as KeyCollision[];
+  async follow(holdings: readonly KeyHolding[], { fill }: { fill: boolean }): Promise<void> {
+    await this.write({ do: 'follow', holdings, fill });
+  }
+
+  async collisions(): Promise<KeyCollision[]> {
+    return this.#attempt(() => this.#reader.collisions());
   }
 
   async isComplete(): Promise<boolean> {

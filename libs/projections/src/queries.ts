@@ -1,4 +1,5 @@
-import type { JsonObject } from '#kernel';
+import type { JsonObject, RecordedEvent } from '#kernel';
+import type { EventStore } from '#worker/event-store';
 import type { ReadDatabase } from './read-database.js';
 
 /** What queries are made with, in the thread that reads. */
@@ -6,6 +7,9 @@ export interface QueryDeps {
   database: ReadDatabase;
   /** Opens what an event of the stream sealed; null once its key is destroyed. */
   open(sealed: string, stream: string): Promise<JsonObject | null>;
+  log: Pick<EventStore, 'read'>;
+  /** Opens what is sealed in an event. */
+  codec: { decode(event: RecordedEvent): Promise<RecordedEvent<object>> };
   /** A secret of the key store. */
   secret(name: string): Promise<Uint8Array>;
   /** Aborted when the process ends. */

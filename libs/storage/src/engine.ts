@@ -77,6 +77,7 @@ export class StorageEngine {
       this.#subjectKeys = new SubjectKeyReader(this.#keyReader, masterKey);
     }
     this.#log = log && openingFile(log.file, () => new LogRounds(log, onFailure, id));
+    if (this.#log) this.#keys?.sweep(this.#log.reader);
     if (id !== undefined) dropForeign({ read, bus }, { id, head: this.head }, this.#logger);
     this.#bus = bus ? openingFile(bus, () => new BusRounds(bus, this.#logger)) : undefined;
     const feed = this.#log?.feed;
@@ -121,24 +122,21 @@ export class StorageEngine {
   async #doRound(requests: readonly Numbered[]): Promise<void> {
     const { settle } = this.#answers;
     const { keys, appends, published, others } = sorted(requests);
-    const claims = appends.map(([, { claimed }]) => claimed);
+    const asks = appends.map(([, append]) => append);
     const before = this.head;
-    const taken = this.#keys?.commit(keys, claims, this.#answers, before) ?? [];
+    const taken = this.#keys?.commit(keys, asks, this.#answers, before) ?? [];
     for (const [, request] of keys) {
       if (request.kind === 'destroy-keys') this.#subjectKeys?.forget(request.ids.map(String));
     }
-    const free = appends.filter((_, index) => !taken[index]);
-    const asked = free.map(([, { request }]) => request);
-    const log = this.#log?.commit(asked, this.#keys?.commits);
+    const free = asks.filter((_, index) => !taken[index]).map(({ request }) => request);
+    const log = this.#log?.commit(free, this.#keys?.commits);
     const events = log?.events ?? [];
-    this.#opened = new Map(asked.flatMap(({ opened = [] }) => opened));
+    this.#opened = new Map(free.flatMap(({ opened = [] }) => opened));
     await this.#host?.pass(events);
     this.#opened.clear();
     await this.#publish(published, before, events);
-    for (const [index, [number]] of free.entries()) settle(number, log?.outcomes[index]);
-    for (const [index, [number]] of appends.entries()) {
-      if (taken[index]) settle(number, taken[index]);
-    }
+    const outcomes = log?.outcomes.values();
+    for (const [index, [number]] of appends.entries()) settle(number, taken[index] ?? outcomes?.next().value);
     for (const [number, request] of others) await this.#answer(number, () => this.#serve(request));
   }
 

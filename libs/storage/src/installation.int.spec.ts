@@ -1,7 +1,10 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { newId } from '#kernel';
+import type { ClaimedKeys } from '#worker/event-store';
 import { checkedInstallation } from './installation.js';
 import { Storage } from './storage.js';
 
@@ -10,10 +13,10 @@ const live = { log: join(root, 'log.db'), keys: join(root, 'keys.db') };
 let storage: Storage;
 let lastKey = 0;
 
-const open = () =>
+const open = ({ log, keys } = live) =>
   Storage.open({
-    log: { file: live.log, positions: undefined },
-    keys: live.keys,
+    log: { file: log, positions: undefined },
+    keys,
     masterKey: new Uint8Array(32),
     paired: true,
   });
@@ -27,10 +30,18 @@ function keep(name: string): void {
 
 const makeKey = () => storage.ask('insert-key', { id: ++lastKey, wrapped: new Uint8Array(60) });
 
-async function append(): Promise<void> {
+async function append(claimed?: ClaimedKeys): Promise<void> {
   const row = [String(lastKey), 'user.v1', '2026-11-30T00:00:00.000Z', '{}', '{}'];
-  const request = { stream: `user-${lastKey}`, expected: -1, rows: [row] };
-  await storage.ask('append', { request: request as never });
+  const request = { stream: `user-${claimed?.holder ?? lastKey}`, expected: -1, rows: [row] };
+  await storage.ask('append', { request: request as never, claimed });
+}
+
+/** Of everybody for whom something was claimed. */
+function holders(keys: string): string[] {
+  const database = new DatabaseSync(keys, { readOnly: true });
+  const rows = database.prepare('SELECT holder FROM identifiers ORDER BY holder').all();
+  database.close();
+  return rows.map(({ holder }) => String(holder));
 }
 
 const pair = (keys: string, log: string) => () =>
@@ -85,5 +96,24 @@ describe('the files of keys and log, as kills and backups leave them', () => {
     ['third key', 'no such folder'],
   ])('given keys after the %s and a log after the %s, then the log is too old', (keys, log) => {
     expect(pair(keys, log)).toThrow(/log\.db is older than .+keys\.db/);
+  });
+
+  it('given a kill between keys and log, then what was claimed for a stream that never began is free', async () => {
+    const ids = [newId(), newId(), newId()].sort();
+    const claim = (index: number) =>
+      append({ holder: ids[index]!, revision: 0, keys: [new Uint8Array(16).fill(index)] });
+    await claim(0);
+    await Promise.all([claim(1), makeKey()]);
+    keep('before');
+    await claim(2);
+    keep('after');
+    const killed = { log: join(root, 'before', 'log.db'), keys: join(root, 'after', 'keys.db') };
+    await (await open(killed)).close();
+    expect(holders(killed.keys)).toEqual(ids.slice(0, 2));
+    expect(readFileSync(killed.keys).includes(ids[2]!)).toBe(false);
+    const whole = { log: join(root, 'after', 'log.db'), keys: join(root, 'whole', 'keys.db') };
+    keep('whole');
+    await (await open(whole)).close();
+    expect(holders(whole.keys)).toEqual(ids);
   });
 });

@@ -1,6 +1,8 @@
-import { type ClaimedKeys, SnapshotTable, type TakenOutcome } from '#worker/event-store';
+import { streamId } from '#kernel';
+import { type LogReader, SnapshotTable, type TakenOutcome } from '#worker/event-store';
 import { type IdentifierWrite, KeyFile } from '#worker/privacy';
 import type { PlainQuery } from '#worker/projections';
+import { BegunStreams } from './begun-streams.js';
 import { InstallationRow, keyCommitsIn } from './installation.js';
 import { type OldFiles, takeOver } from './old-files.js';
 import type { Request } from './protocol.js';
@@ -37,6 +39,7 @@ interface Erasure {
 export class KeyRounds {
   readonly #file: KeyFile;
   readonly #snapshots: SnapshotTable;
+  readonly #begun: BegunStreams;
   readonly #installation: InstallationRow | undefined;
   #commits = 0;
   #uncut: Erasure[] = [];
@@ -45,6 +48,7 @@ export class KeyRounds {
   constructor(file: string, installation?: string) {
     this.#file = new KeyFile(file);
     this.#snapshots = new SnapshotTable(this.#file.database);
+    this.#begun = new BegunStreams(this.#file.database);
     if (installation === undefined) return;
     this.#installation = new InstallationRow(this.#file.database, installation);
     this.#commits = keyCommitsIn(this.#file.database);
@@ -56,24 +60,27 @@ export class KeyRounds {
   }
 
   /**
-   * Settles each request now or later; queries that fail are refused by themselves. Claims all or none of each list;
+   * Settles each request now or later; queries that fail are refused by themselves. Claims all or none for each append;
    * answers what is in the way of each. `logHead` is the last position that is durable in the log.
    */
   commit(
     requests: readonly (readonly [number: number, request: Request<KeyKind>])[],
-    claims: readonly (ClaimedKeys | undefined)[],
+    appends: readonly Pick<Request<'append'>, 'request' | 'claimed'>[],
     { settle, refuse }: Answers,
     logHead: number,
   ): (TakenOutcome | undefined)[] {
-    if (requests.length === 0 && claims.every((claimed) => claimed === undefined)) return [];
+    if (requests.length === 0 && appends.every(({ claimed }) => claimed === undefined)) return [];
     const done: (() => void)[] = [];
     const taken: (TakenOutcome | undefined)[] = [];
+    const begun: string[] = [];
     this.#file.transaction(() => {
       this.#installation?.save(++this.#commits, logHead);
-      for (const claimed of claims) {
+      for (const { request, claimed } of appends) {
         const other = claimed && this.#file.identifiers.claim(claimed.keys, claimed);
         taken.push(other && { kind: 'taken', ...other });
+        if (claimed && !other && claimed.revision === 0) begun.push(request.stream);
       }
+      this.#begun.replace(begun);
       for (const [number, request] of requests) {
         if (request.kind === 'queries') {
           const refusal = this.#run(request.queries);
@@ -95,6 +102,19 @@ export class KeyRounds {
   /** Before anything else is done with the files. */
   takeOver(old: OldFiles, bus: string | undefined): void {
     takeOver(old, this.#file.database, bus);
+  }
+
+  /** Before anything else is claimed. After a kill, frees what was claimed for streams that never began. */
+  sweep(log: LogReader): void {
+    const page = { from: 0, limit: 1, backwards: false };
+    const missing = this.#begun.all().filter((stream) => log.readStream(stream, page).length === 0);
+    if (missing.length === 0) return;
+    const gone = missing.map((stream) => ({ holder: streamId(stream), gone: true as const }));
+    this.#file.transaction(() => {
+      this.#file.identifiers.follow(gone, { fill: false });
+      this.#begun.replace([]);
+    });
+    this.#file.truncate();
   }
 
   /** When the journal is to be cut at the latest; undefined while nothing waits for it. */

@@ -5,6 +5,8 @@ export interface ReaderOptions {
   folder: string;
   /** The file of the key store. */
   keys: string;
+  /** The event log. */
+  log: string;
   masterKey: Uint8Array;
   /** Addresses of the modules whose queries it answers. */
   modules: readonly string[];

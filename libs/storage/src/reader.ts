@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { type TenantryError, unavailable } from '#kernel';
+import { unavailable } from '#kernel';
 import type { QueryRunner } from '#projections';
 import { builtUrl } from './built-url.js';
 import { thrownError } from './plain-error.js';
@@ -7,46 +7,42 @@ import type { Question, ReaderOptions, ReaderReport } from './reader-protocol.js
 
 /** Questions beyond these wait nowhere: they are refused. */
 const MAX_WAITING = 10_000;
+const RESTART_DELAY_MS = 1_000;
 const WORKER = new URL('./reader.worker.js', builtUrl(import.meta.url));
+
+const ended = () => unavailable('the thread that reads has ended; another one is started');
 
 interface Waiting {
   resolve(given: unknown): void;
   reject(error: Error): void;
 }
 
-/** This side of the thread that answers lists and searches. What is asked in one turn of the event loop is one message. */
+/**
+ * This side of the thread that answers lists and searches. What is asked in one turn of the event loop is one message.
+ * After an error that ends the thread another one takes its place; what was asked of it is refused.
+ */
 export class Reader implements QueryRunner {
-  readonly #worker: Worker;
+  readonly #options: ReaderOptions;
+  readonly #failed: (error: Error) => void;
   readonly #waiting = new Map<number, Waiting>();
-  readonly #exited: Promise<void>;
+  readonly #replaced = new Set<string>();
+  readonly #closed = Promise.withResolvers<void>();
+  #worker: Worker | undefined;
+  #restart: NodeJS.Timeout | undefined;
+  #isClosing = false;
   #unsent: Question[] = [];
   #lastNumber = 0;
-  #failure: TenantryError | undefined;
 
   /** `failed` is told of errors that nobody waits for. */
   constructor(options: ReaderOptions, failed: (error: Error) => void) {
-    const workerData = { ...options, modules: options.modules.map((url) => builtUrl(url)) };
-    this.#worker = new Worker(WORKER, { workerData, name: 'reader' });
-    this.#worker.on('message', (report: ReaderReport) => {
-      if (report.kind === 'failed') failed(thrownError(report.error));
-      else if (report.kind === 'answer') this.#taken(report.number)?.resolve(report.given);
-      else this.#taken(report.number)?.reject(thrownError(report.error));
-    });
-    this.#worker.on('error', (error) => {
-      failed(error);
-      this.#fail(error);
-    });
-    this.#exited = new Promise((resolve) => {
-      this.#worker.once('exit', () => {
-        this.#fail(new Error('the thread has ended'));
-        resolve();
-      });
-    });
+    this.#options = { ...options, modules: options.modules.map((url) => builtUrl(url)) };
+    this.#failed = failed;
+    this.#start();
   }
 
-  /** Rejects with what the query throws, and with `unavailable` when the thread has ended or too much waits for it. */
+  /** Rejects with what the query throws, and with `unavailable` where the thread ends or too much waits for it. */
   ask(name: string, asked: readonly unknown[]): Promise<unknown> {
-    if (this.#failure) return Promise.reject(this.#failure);
+    if (!this.#worker) return Promise.reject(ended());
     if (this.#waiting.size >= MAX_WAITING) return Promise.reject(unavailable('too many reads are waiting'));
     const number = ++this.#lastNumber;
     const given = new Promise<unknown>((resolve, reject) => {
@@ -58,12 +54,39 @@ export class Reader implements QueryRunner {
 
   /** Other tables took the place of those that were read. */
   replaced(projection: string): void {
-    this.#send({ kind: 'replaced', projection });
+    this.#replaced.add(projection);
+    if (this.#worker) this.#send({ kind: 'replaced', projection });
   }
 
-  async close(): Promise<void> {
-    if (!this.#failure) this.#send({ kind: 'close' });
-    await this.#exited;
+  close(): Promise<void> {
+    this.#isClosing = true;
+    clearTimeout(this.#restart);
+    if (this.#worker) this.#send({ kind: 'close' });
+    else this.#closed.resolve();
+    return this.#closed.promise;
+  }
+
+  #start(): void {
+    const worker = new Worker(WORKER, { workerData: this.#options, name: 'reader' });
+    worker.on('message', (report: ReaderReport) => {
+      if (report.kind === 'failed') this.#failed(thrownError(report.error));
+      else if (report.kind === 'answer') this.#taken(report.number)?.resolve(report.given);
+      else this.#taken(report.number)?.reject(thrownError(report.error));
+    });
+    worker.on('error', this.#failed);
+    worker.once('exit', () => this.#ended());
+    this.#worker = worker;
+    for (const projection of this.#replaced) this.#send({ kind: 'replaced', projection });
+  }
+
+  #ended(): void {
+    this.#worker = undefined;
+    this.#unsent = [];
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of waiting) reject(ended());
+    if (this.#isClosing) this.#closed.resolve();
+    else this.#restart = setTimeout(() => this.#start(), RESTART_DELAY_MS);
   }
 
   #send(question: Question): void {
@@ -72,15 +95,8 @@ export class Reader implements QueryRunner {
     setImmediate(() => {
       const questions = this.#unsent;
       this.#unsent = [];
-      this.#worker.postMessage(questions);
+      this.#worker?.postMessage(questions);
     });
-  }
-
-  #fail(cause: Error): void {
-    this.#failure ??= unavailable('the reader has stopped; it needs a restart', { cause });
-    const waiting = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const { reject } of waiting) reject(this.#failure);
   }
 
   #taken(number: number): Waiting | undefined {

@@ -1,6 +1,7 @@
 // Runs in a worker thread: it answers what takes long to read, so that the event loop never waits for it.
 import { parentPort, workerData } from 'node:worker_threads';
-import { KeyReader, Sealer, SubjectKeyReader } from '#worker/privacy';
+import { LogReader, pageRange } from '#worker/event-store';
+import { KeyReader, PersonalDataCodec, Sealer, SubjectKeyReader } from '#worker/privacy';
 import { LocalQueries, type ProjectionModule, RemoteReadFolder } from '#worker/projections';
 import { plainError } from './plain-error.js';
 import type { Question, ReaderOptions, ReaderReport } from './reader-protocol.js';
@@ -9,11 +10,12 @@ const port = parentPort;
 if (!port) throw new Error('reader.worker runs as a worker thread');
 const tell = (report: ReaderReport): void => port.postMessage(report);
 
-const { folder, keys, masterKey, modules } = workerData as ReaderOptions;
+const { folder, keys, log, masterKey, modules } = workerData as ReaderOptions;
 const database = new RemoteReadFolder(folder, {
   run: () => Promise.reject(new Error('this thread only reads')),
 });
 const keyFile = new KeyReader(keys);
+const logFile = new LogReader(log);
 // Destroyed keys are not told of here, so none is kept.
 const subjectKeys = new SubjectKeyReader(keyFile, masterKey, { keysInMemory: 0 });
 const sealer = new Sealer(subjectKeys);
@@ -23,6 +25,8 @@ const queries = await LocalQueries.make(
   {
     database,
     open: (sealed, stream) => sealer.open(sealed, stream, { remember: false }),
+    log: { read: async (stream, range = {}) => logFile.readStream(stream, pageRange(range)) },
+    codec: new PersonalDataCodec(sealer),
     secret: (name) => subjectKeys.secret(name),
     failed: (error) => tell({ kind: 'failed', error: plainError(error) }),
   },
@@ -33,6 +37,7 @@ async function take(question: Question): Promise<void> {
     await queries.close();
     await database.close();
     keyFile.close();
+    logFile.close();
     port?.close();
   } else if (question.kind === 'replaced') {
     database.replaced(question.projection);

@@ -2,7 +2,6 @@ import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
 import { ContextCommand } from '#platform';
 import { vault } from '../domain/vault.decide.js';
-import { SecretNames } from './secret-names.js';
 
 export interface SecretDeletion {
   tenantId: string;
@@ -15,15 +14,11 @@ export class DeleteSecret extends ContextCommand<SecretDeletion> {}
 
 @CommandHandler(DeleteSecret)
 export class DeleteSecretHandler implements ICommandHandler<DeleteSecret> {
-  constructor(
-    private readonly aggregates: Aggregates,
-    private readonly names: SecretNames,
-  ) {}
+  constructor(private readonly aggregates: Aggregates) {}
 
   /** Throws `not_found` when there is no such secret. */
   async execute({ given: { tenantId, userId, name }, context }: DeleteSecret): Promise<bigint> {
-    const name_index = this.names.index(userId, name);
-    const command = { kind: 'delete' as const, tenant_id: tenantId, name_index };
+    const command = { kind: 'delete' as const, tenant_id: tenantId, name };
     const { position } = await this.aggregates.execute(vault, userId, command, { context });
     return position;
   }

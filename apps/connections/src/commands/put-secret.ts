@@ -1,10 +1,10 @@
 import { Inject } from '@nestjs/common';
 import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
+import { newId } from '#kernel';
 import { ContextCommand, KEY_STORE } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
 import { vault } from '../domain/vault.decide.js';
-import { SecretNames } from './secret-names.js';
 
 export interface NewSecret {
   platformId: string;
@@ -21,7 +21,6 @@ export class PutSecret extends ContextCommand<NewSecret> {}
 export class PutSecretHandler implements ICommandHandler<PutSecret> {
   constructor(
     private readonly aggregates: Aggregates,
-    private readonly names: SecretNames,
     @Inject(KEY_STORE) private readonly subjectKeys: SubjectKeyStore,
   ) {}
 
@@ -36,7 +35,7 @@ export class PutSecretHandler implements ICommandHandler<PutSecret> {
         kind: 'put',
         platform_id: platformId,
         tenant_id: tenantId,
-        name_index: this.names.index(userId, name),
+        secret_id: newId(),
         subject_key: state.lifecycle === 'open' ? state.subject_key : await this.subjectKeys.assign(),
         personal: { name, value },
       },

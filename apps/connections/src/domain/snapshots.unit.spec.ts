@@ -61,21 +61,20 @@ describe('snapshots of connections', () => {
 });
 
 describe('snapshots of vaults', () => {
-  const name_index = id;
   const command = fc.oneof(
     {
       weight: 8,
-      arbitrary: name_index.map((index) => ({
+      arbitrary: fc.record({ secret_id: id, name: id }).map(({ secret_id, name }) => ({
         kind: 'put',
         ...scope,
-        name_index: index,
+        secret_id,
         subject_key: '17',
-        personal: { name: 'bank', value: 's3cr3t' },
+        personal: { name, value: 's3cr3t' },
       })),
     },
     ...['read', 'delete'].map((kind) => ({
       weight: 4,
-      arbitrary: name_index.map((index) => ({ kind, ...scope, name_index: index })),
+      arbitrary: id.map((name) => ({ kind, ...scope, name })),
     })),
     { weight: 1, arbitrary: fc.constant({ kind: 'close', ...scope }) },
   ) as unknown as fc.Arbitrary<VaultCommand>;

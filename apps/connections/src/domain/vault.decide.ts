@@ -13,15 +13,15 @@ import type {
 
 export const MAX_SECRETS = 1_000;
 
-const NO_VERSIONS: OpenVault['versions'] = new Map();
+const NO_SECRETS: OpenVault['secrets'] = new Map();
 
 /** The secrets of one user: put, replaced and deleted at will, and none ever after the vault is closed. */
 export const vault: Decider<VaultState, VaultCommand, VaultEvent> = {
   category: 'vault',
   initialState: { lifecycle: 'absent' },
   snapshot: snapshotFormat({
-    version: 1,
-    maps: ['versions'],
+    version: 2,
+    maps: ['secrets'],
     subjectKey: (state) => (state.lifecycle === 'open' ? state.subject_key : null),
   }),
 
@@ -31,23 +31,23 @@ export const vault: Decider<VaultState, VaultCommand, VaultEvent> = {
     // The user is gone, and so is whoever asks in their name.
     if (state.lifecycle === 'closed') throw notFound('user');
     if (command.kind === 'put') return [put(command, state)];
-    return [command.kind === 'read' ? read(command.name_index, state) : remove(command.name_index, state)];
+    return [command.kind === 'read' ? read(command.name, state) : remove(command.name, state)];
   },
 
   evolve(state, event) {
     switch (event.type) {
       case 'vault.secret-put.v1': {
-        const { platform_id, tenant_id, subject_key, name_index, version } = event.data;
-        const versions = new Map(versionsOf(state)).set(name_index, version);
-        return { lifecycle: 'open', platform_id, tenant_id, subject_key, versions };
+        const { platform_id, tenant_id, subject_key, name_index, version, personal } = event.data;
+        const secrets = new Map(secretsOf(state)).set(name_index, { name: personal?.name ?? null, version });
+        return { lifecycle: 'open', platform_id, tenant_id, subject_key, secrets };
       }
       case 'vault.secret-read.v1':
         return state;
       case 'vault.secret-deleted.v1': {
         if (state.lifecycle !== 'open') throw new Error(`${event.type} on a vault that is not open`);
-        const versions = new Map(state.versions);
-        versions.delete(event.data.name_index);
-        return { ...state, versions };
+        const secrets = new Map(state.secrets);
+        secrets.delete(event.data.name_index);
+        return { ...state, secrets };
       }
       case 'vault.closed.v1':
         return { lifecycle: 'closed', ...event.data };
@@ -55,36 +55,51 @@ export const vault: Decider<VaultState, VaultCommand, VaultEvent> = {
   },
 };
 
-function put({ kind: _, ...data }: PutSecret, state: VaultState): SecretPut {
-  const versions = versionsOf(state);
-  const version = (versions.get(data.name_index) ?? 0) + 1;
-  if (version === 1 && versions.size >= MAX_SECRETS) {
+function put({ platform_id, tenant_id, personal, ...made }: PutSecret, state: VaultState): SecretPut {
+  const { name_index, version } = secretNamed(personal.name, state) ?? {
+    name_index: made.secret_id,
+    version: 0,
+  };
+  if (version === 0 && secretsOf(state).size >= MAX_SECRETS) {
     throw illegalState(`a user can have at most ${MAX_SECRETS} secrets`);
   }
-  const subject_key = state.lifecycle === 'open' ? state.subject_key : data.subject_key;
-  return { type: 'vault.secret-put.v1', data: { ...data, version, subject_key } };
+  const { subject_key } = state.lifecycle === 'open' ? state : made;
+  const told = { name_index, version: version + 1, subject_key, personal };
+  return { type: 'vault.secret-put.v1', data: { platform_id, tenant_id, ...told } };
 }
 
-function read(name_index: string, state: VaultState): SecretRead {
-  const version = versionsOf(state).get(name_index);
-  if (state.lifecycle !== 'open' || version === undefined) throw notFound('secret');
+function read(name: string, state: VaultState): SecretRead {
+  const secret = secretNamed(name, state);
+  if (state.lifecycle !== 'open' || !secret) throw notFound('secret');
   const { platform_id, tenant_id } = state;
-  return { type: 'vault.secret-read.v1', data: { platform_id, tenant_id, name_index, version } };
+  return { type: 'vault.secret-read.v1', data: { platform_id, tenant_id, ...secret } };
 }
 
-function remove(name_index: string, state: VaultState): SecretDeleted {
-  if (state.lifecycle !== 'open' || !state.versions.has(name_index)) throw notFound('secret');
+function remove(name: string, state: VaultState): SecretDeleted {
+  const secret = secretNamed(name, state);
+  if (state.lifecycle !== 'open' || !secret) throw notFound('secret');
   const { platform_id, tenant_id } = state;
-  return { type: 'vault.secret-deleted.v1', data: { platform_id, tenant_id, name_index } };
+  return { type: 'vault.secret-deleted.v1', data: { platform_id, tenant_id, name_index: secret.name_index } };
 }
 
 /** Closes a vault that never was, too: a secret that comes later must find it closed. */
 function close(command: Extract<VaultCommand, { kind: 'close' }>, state: VaultState): VaultClosed {
   const { platform_id, tenant_id } = command;
   const subject_key = state.lifecycle === 'open' ? state.subject_key : null;
-  const removed = { secrets: versionsOf(state).size };
+  const removed = { secrets: secretsOf(state).size };
   return { type: 'vault.closed.v1', data: { platform_id, tenant_id, subject_key, removed } };
 }
 
-const versionsOf = (state: VaultState): OpenVault['versions'] =>
-  state.lifecycle === 'open' ? state.versions : NO_VERSIONS;
+const secretsOf = (state: VaultState): OpenVault['secrets'] =>
+  state.lifecycle === 'open' ? state.secrets : NO_SECRETS;
+
+/** Undefined where there is none. */
+export function secretNamed(
+  name: string,
+  state: VaultState,
+): { name_index: string; version: number } | undefined {
+  for (const [name_index, secret] of secretsOf(state)) {
+    if (secret.name === name) return { name_index, version: secret.version };
+  }
+  return undefined;
+}

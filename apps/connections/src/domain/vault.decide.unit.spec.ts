@@ -7,26 +7,31 @@ import { MAX_SECRETS, vault } from './vault.decide.js';
 import type { PutSecret, SecretDeleted, SecretPut, VaultClosed, VaultCommand, VaultEvent } from './vault.js';
 
 const SCOPE = { platform_id: 'platform', tenant_id: 'tenant' };
-const SECRET = { name: 'bank', value: 's3cr3t' };
 
-const put = (name_index: string, changes: Partial<PutSecret> = {}): PutSecret => ({
+const put = (name: string, changes: Partial<PutSecret> = {}): PutSecret => ({
   kind: 'put',
   ...SCOPE,
-  name_index,
+  secret_id: `id-${name}`,
   subject_key: '17',
-  personal: SECRET,
+  personal: { name, value: 's3cr3t' },
   ...changes,
 });
-const wasPut = (name_index: string, version = 1, subject_key = '17'): SecretPut => ({
+const wasPut = (name: string, version = 1, subject_key = '17'): SecretPut => ({
   type: 'vault.secret-put.v1',
-  data: { ...SCOPE, name_index, version, subject_key, personal: SECRET },
+  data: {
+    ...SCOPE,
+    name_index: `id-${name}`,
+    version,
+    subject_key,
+    personal: { name, value: 's3cr3t' },
+  },
 });
-const remove = (name_index: string) => ({ kind: 'delete' as const, tenant_id: 'tenant', name_index });
-const wasDeleted = (name_index: string): SecretDeleted => ({
+const remove = (name: string) => ({ kind: 'delete' as const, tenant_id: 'tenant', name });
+const wasDeleted = (name: string): SecretDeleted => ({
   type: 'vault.secret-deleted.v1',
-  data: { ...SCOPE, name_index },
+  data: { ...SCOPE, name_index: `id-${name}` },
 });
-const read = (name_index: string) => ({ kind: 'read' as const, tenant_id: 'tenant', name_index });
+const read = (name: string) => ({ kind: 'read' as const, tenant_id: 'tenant', name });
 const close = { kind: 'close' as const, ...SCOPE };
 const wasClosed = (secrets: number, subject_key: string | null = '17'): VaultClosed => ({
   type: 'vault.closed.v1',
@@ -39,7 +44,7 @@ describe('reading a secret', () => {
   it('given the secret, then the version that is read is on record', () => {
     given(vault, [wasPut('one'), wasPut('one', 2)])
       .when(read('one'))
-      .then([{ type: 'vault.secret-read.v1', data: { ...SCOPE, name_index: 'one', version: 2 } }]);
+      .then([{ type: 'vault.secret-read.v1', data: { ...SCOPE, name_index: 'id-one', version: 2 } }]);
   });
 
   it.each([
@@ -69,6 +74,21 @@ describe('putting a secret', () => {
     given(vault, [wasPut('one'), wasPut('one', 2), wasPut('two')])
       .when(put('one'))
       .then([wasPut('one', 3)]);
+  });
+
+  it('given the secret, when it is put under another id, then it keeps its own', () => {
+    given(vault, [wasPut('one')])
+      .when(put('one', { secret_id: 'other' }))
+      .then([wasPut('one', 2)]);
+  });
+
+  it('given a secret whose text cannot be opened, then it has no name, and a new one takes it', () => {
+    const unreadable = { ...wasPut('one'), data: { ...wasPut('one').data, personal: null } };
+    given(vault, [unreadable]).when(read('one')).thenRefused('not_found');
+    const made = wasPut('one');
+    given(vault, [unreadable])
+      .when(put('one', { secret_id: 'new' }))
+      .then([{ ...made, data: { ...made.data, name_index: 'new' } }]);
   });
 
   it('given the secret was deleted, then it is a new one', () => {
@@ -152,12 +172,12 @@ describe('closing a vault', () => {
 });
 
 describe('the state of a vault', () => {
-  it('given a secret, then neither its name nor its value is held', () => {
+  it('given a secret, then its value is not held', () => {
     expect(fold([wasPut('one')])).toEqual({
       lifecycle: 'open',
       ...SCOPE,
       subject_key: '17',
-      versions: new Map([['one', 1]]),
+      secrets: new Map([['id-one', { name: 'one', version: 1 }]]),
     });
   });
 
@@ -165,7 +185,7 @@ describe('the state of a vault', () => {
     const before = fold([wasPut('one')]);
     vault.evolve(before, wasPut('two'));
     vault.evolve(before, wasDeleted('one'));
-    expect(before).toMatchObject({ versions: new Map([['one', 1]]) });
+    expect(before).toMatchObject({ secrets: new Map([['id-one', { name: 'one', version: 1 }]]) });
   });
 
   it('given each stored version of each event, when it is loaded, then the vault is what it tells', () => {
@@ -173,9 +193,12 @@ describe('the state of a vault', () => {
       JSON.parse(readFileSync(new URL(`./fixtures/${name}.json`, import.meta.url), 'utf8')) as VaultEvent;
     const open = fold([stored('vault.secret-put.v1')]);
     const index = 'n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg';
-    expect(open).toMatchObject({ subject_key: '17', versions: new Map([[index, 1]]) });
+    expect(open).toMatchObject({
+      subject_key: '17',
+      secrets: new Map([[index, { name: 'bank', version: 1 }]]),
+    });
     expect(vault.evolve(open, stored('vault.secret-read.v1'))).toEqual(open);
-    expect(vault.evolve(open, stored('vault.secret-deleted.v1'))).toMatchObject({ versions: new Map() });
+    expect(vault.evolve(open, stored('vault.secret-deleted.v1'))).toMatchObject({ secrets: new Map() });
     expect(vault.evolve(open, stored('vault.closed.v1'))).toEqual({
       lifecycle: 'closed',
       platform_id: '0198c0de-0000-7000-8000-000000000001',
@@ -196,24 +219,27 @@ describe('the state of a vault', () => {
   it('given any commands, then it holds what a plain map would, and nothing follows the closing', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
-        const model = new Map<string, number>();
+        const model = new Map<string, { name: string; version: number }>();
         const events: VaultEvent[] = [];
         for (const one of commands) {
           try {
             events.push(...vault.decide(one, fold(events)));
           } catch (error) {
             const isClosed = events.at(-1)?.type === 'vault.closed.v1';
-            const isMissing = (one.kind === 'delete' || one.kind === 'read') && !model.has(one.name_index);
+            const isMissing = (one.kind === 'delete' || one.kind === 'read') && !model.has(`id-${one.name}`);
             expect(isTenantryError(error) && (isClosed || isMissing)).toBe(true);
             continue;
           }
-          if (one.kind === 'put') model.set(one.name_index, (model.get(one.name_index) ?? 0) + 1);
-          if (one.kind === 'delete') model.delete(one.name_index);
+          if (one.kind === 'put') {
+            const { name } = one.personal;
+            model.set(`id-${name}`, { name, version: (model.get(`id-${name}`)?.version ?? 0) + 1 });
+          }
+          if (one.kind === 'delete') model.delete(`id-${one.name}`);
         }
         const closings = events.filter(({ type }) => type === 'vault.closed.v1');
         if (closings.length === 0) {
           expect(fold(events)).toEqual(
-            events.length === 0 ? vault.initialState : expect.objectContaining({ versions: model }),
+            events.length === 0 ? vault.initialState : expect.objectContaining({ secrets: model }),
           );
         } else {
           expect(events.indexOf(closings[0]!)).toBe(events.length - 1);

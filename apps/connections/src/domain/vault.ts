@@ -11,7 +11,7 @@ export type Secret = { name: string; value: string };
 export type SecretPut = DomainEvent<
   'vault.secret-put.v1',
   Scope & {
-    /** HMAC of (user, name): tells which secret it is without holding its name. */
+    /** The secret's id, which tells nothing of its name; older events hold a hash of that. */
     name_index: string;
     /** 1 for a new secret, one more with each replacement. */
     version: number;
@@ -45,23 +45,27 @@ export type VaultClosed = DomainEvent<
 
 export type VaultEvent = SecretPut | SecretRead | SecretDeleted | VaultClosed;
 
-/** Holds no secret and no name, since states stay in memory. */
+/** Holds no value, since states stay in memory. */
 export interface OpenVault extends Scope {
   lifecycle: 'open';
   subject_key: string;
-  /** The version of each secret, by its name's index. */
-  versions: ReadonlyMap<string, number>;
+  /** By their `name_index`; one whose text can't be opened has no name. */
+  secrets: ReadonlyMap<string, { name: string | null; version: number }>;
 }
 
 export type ClosedVault = { lifecycle: 'closed' } & VaultClosed['data'];
 
 export type VaultState = { lifecycle: 'absent' } | OpenVault | ClosedVault;
 
-export type PutSecret = { kind: 'put' } & Omit<SecretPut['data'], 'version' | 'personal'> & {
-    personal: Secret;
-  };
+export interface PutSecret extends Scope {
+  kind: 'put';
+  /** Of the secret, if there is none of that name yet. */
+  secret_id: string;
+  subject_key: string;
+  personal: Secret;
+}
 
 export type VaultCommand =
   | PutSecret
-  | { kind: 'read' | 'delete'; tenant_id: string; name_index: string }
+  | { kind: 'read' | 'delete'; tenant_id: string; name: string }
   | ({ kind: 'close' } & Scope);

@@ -3,7 +3,6 @@ import { notFound, streamName } from '#kernel';
 import { newestFirst, type Owner, type Page, type PageQuery, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
-import { SecretNames } from '../commands/secret-names.js';
 import type { Secret } from '../domain/vault.js';
 import type { SecretEntry, SecretResource } from '../http/vault.dto.js';
 import { SECRETS } from './secrets.projection.js';
@@ -17,7 +16,6 @@ export class Secrets {
   constructor(
     readModels: ReadModels,
     private readonly sealer: Sealer,
-    private readonly names: SecretNames,
   ) {
     this.database = readModels.databaseOf(SECRETS);
   }
@@ -34,10 +32,10 @@ export class Secrets {
     return { ...page, data };
   }
 
-  async get(owner: Owner, name: string): Promise<SecretResource | undefined> {
+  async get(owner: Owner, name: string, nameIndex: string): Promise<SecretResource | undefined> {
     const row = await this.secretsOf(owner)
       .select(['name_index', 'sealed', 'updated_at'])
-      .where('name_index', '=', this.names.index(owner.userId, name))
+      .where('name_index', '=', nameIndex)
       .executeTakeFirst();
     if (!row) return undefined;
     const secret = await this.open(owner, row);

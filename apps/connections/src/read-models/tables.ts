@@ -2,7 +2,7 @@ import type { ProviderKind } from '../domain/provider.js';
 
 export interface SecretRow {
   user_id: string;
-  /** HMAC of (user, name). */
+  /** The secret's id. */
   name_index: string;
   tenant_id: string;
   /** The position of the event that made the secret: the order of lists, which replacing does not change. */

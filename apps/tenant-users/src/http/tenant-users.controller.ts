@@ -106,8 +106,9 @@ export class TenantUsersController {
     @CurrentAccess() access: PlatformAccess,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const { limit, cursor, order = '-created_at', ...filter } = query;
-    const { json } = await this.users.list(access.tenant.id, { limit, cursor, order, filter });
+    const { limit, cursor, order = '-created_at', external_id: externalId, ...filter } = query;
+    const wanted = { limit, cursor, order, filter, externalId };
+    const { json } = await this.users.list(access.tenant.id, wanted);
     reply.type('application/json; charset=utf-8');
     return json;
   }
@@ -126,9 +127,7 @@ export class TenantUsersController {
     const moment = momentOf(at, revision);
     if (moment) requireScope(access, 'audit:read');
     const place = { tenantId: access.tenant.id, userId };
-    const user = moment
-      ? await this.history.asOf(place, moment)
-      : await this.users.get(place.tenantId, userId);
+    const user = moment ? await this.users.asOf(place, moment) : await this.users.get(place.tenantId, userId);
     if (!user) throw notFound('user');
     reply.header('etag', `"${user.revision}"`);
     return user;
@@ -162,8 +161,12 @@ export class TenantUsersController {
     @UserId() userId: string,
     @Query() query: PageQuery,
     @CurrentAccess() access: PlatformAccess,
-  ): Promise<UserEventPage> {
-    return this.history.list({ tenantId: await this.deletions.tenantOf(access, userId), userId }, query);
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
+    const place = { tenantId: await this.deletions.tenantOf(access, userId), userId };
+    const { json } = await this.users.events(place, query);
+    reply.type('application/json; charset=utf-8');
+    return json;
   }
 
   /** What the command has made of the user; what can't be opened is told by the log, which may know some of it. */

@@ -28,14 +28,15 @@ export class IdentifierFollower {
     const concerned = events.filter((event) => identifierHoldings.concerns(event, { filling }));
     if (concerned.length === 0) return;
     const opened = await Promise.all(concerned.map((event) => this.codec.decode(event)));
-    for (const collision of await this.identifiers.follow(opened.flatMap(identifierHoldings.apply))) {
-      this.logger.warn({ ...collision }, 'two holders of one identifier: the older one keeps it');
-    }
+    await this.identifiers.follow(opened.flatMap(identifierHoldings.apply));
   }
 
   async caughtUp(): Promise<void> {
     if (await this.identifiers.isComplete()) return;
     for (const name of SECRETS_OF_OLD_HASHES) await this.keys.destroySecret(name);
     await this.identifiers.complete();
+    for (const collision of await this.identifiers.collisions()) {
+      this.logger.warn({ ...collision }, 'two holders of one identifier: the older one keeps it');
+    }
   }
 }

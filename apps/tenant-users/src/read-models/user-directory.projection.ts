@@ -26,7 +26,7 @@ interface Told {
 type Created = Told & { is_default: boolean; opening_budget?: OpeningBudget | null };
 type Updated = Told & { changed: string[] };
 
-const FILTERED_BY: ReadonlySet<string> = new Set(['external_id', 'email', 'role', 'teams', 'metadata']);
+const FILTERED_BY: ReadonlySet<string> = new Set(['email', 'role', 'teams', 'metadata']);
 
 /** As many texts of an older log stand in a row before those are left out that later ones have made void. */
 const MAX_TEXTS = 16;
@@ -51,7 +51,7 @@ type Prepared = Uint8Array | null | undefined;
 /** Users by tenant. It opens what is sealed for the tokens alone; rows keep it as it is. */
 export class UserDirectoryProjection implements Projection<UserDirectoryTables> {
   readonly name = USER_DIRECTORY;
-  readonly version = 6;
+  readonly version = 7;
   readonly categories = ['tenantUser'];
   readonly tables = ['users', 'user_counts', 'kit_users', 'user_changes'] as const;
   readonly indexTables: readonly string[];

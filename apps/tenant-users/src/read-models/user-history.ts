@@ -1,8 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { type EventStore, pages } from '#event-store';
-import { notFound, type RecordedEvent, streamName } from '#kernel';
-import { decodeCursor, EVENT_STORE, encodeCursor, type KnownUser } from '#platform';
-import { PersonalDataCodec, Sealer } from '#privacy';
+import { decodeCursor, encodeCursor, notFound, type RecordedEvent, streamName } from '#kernel';
+import type { KnownUser } from '#platform';
+import { type EventStore, pages } from '#worker/event-store';
+import type { PersonalDataCodec } from '#worker/privacy';
 import {
   PERSONAL_FIELDS,
   type PersonalData,
@@ -26,10 +25,17 @@ import {
 } from './told-fields.js';
 import { userResource } from './user-resource.js';
 
-interface Place {
+/** The names of the queries that read it. */
+export const USER_AS_OF = 'user-as-of';
+export const USER_EVENTS = 'user-events';
+
+export interface Place {
   tenantId: string;
   userId: string;
 }
+
+export type Moment = { at: string } | { revision: number };
+export type WantedEvents = { limit: number; cursor?: string };
 
 /** Where a user's events begin and end. */
 interface Ends {
@@ -40,24 +46,20 @@ interface Ends {
 
 /**
  * Reads what happened to a user straight from the log, where it stays when the user is deleted. What a user was at an
- * event is in that event, or in the nearest before it that tells each field: no more is read, and little is held.
+ * event is in that event, or in the nearest before it that tells each field: no more is read, and little is held. It
+ * loads nothing of the web side, so that any thread can run it.
  */
-@Injectable()
 export class UserHistory {
-  private readonly codec: PersonalDataCodec;
-
   constructor(
-    @Inject(EVENT_STORE) private readonly store: EventStore,
-    sealer: Sealer,
-  ) {
-    this.codec = new PersonalDataCodec(sealer);
-  }
+    private readonly store: Pick<EventStore, 'read'>,
+    private readonly codec: Pick<PersonalDataCodec, 'decode'>,
+  ) {}
 
   /**
    * The user as of a time or a revision. Throws `not_found` where the tenant does not have the user, or did not
    * have it yet, and for a revision that it has not come to.
    */
-  async asOf(place: Place, moment: { at: string } | { revision: number }): Promise<UserResource> {
+  async asOf(place: Place, moment: Moment): Promise<UserResource> {
     const ends = await this.ends(place);
     if (!ends || isDeletion(ends.last)) throw notFound('user');
     const { stream, first } = ends;
@@ -94,7 +96,7 @@ export class UserHistory {
   }
 
   /** Oldest first. Throws `not_found` where the tenant never had the user. */
-  async list(place: Place, { limit, cursor }: { limit: number; cursor?: string }): Promise<UserEventPage> {
+  async list(place: Place, { limit, cursor }: WantedEvents): Promise<UserEventPage> {
     const after = cursor === undefined ? -1 : decodeCursor(cursor, 'created_at');
     const ends = await this.ends(place);
     if (!ends) throw notFound('user');

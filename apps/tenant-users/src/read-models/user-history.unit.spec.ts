@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type Json, type JsonObject, type NewEvent, newId } from '#kernel';
-import type { Sealer } from '#privacy';
+import { PersonalDataCodec, type Sealer } from '#privacy';
 import { CountingEventStore, testContext } from '#testing';
 import { UserHistory } from './user-history.js';
 
@@ -29,6 +29,7 @@ const sealed = (value: object): string => `sealed ${JSON.stringify(value)}`;
 const sealer = {
   open: async (text: string) => JSON.parse(text.replace('sealed ', '')) as JsonObject,
 } as unknown as Sealer;
+const codec = new PersonalDataCodec(sealer);
 
 /** The event as the log holds it: of the first version, or with the whole of the personal text. */
 function eventOf(version: 1 | 2, user: User, changed: string[] | undefined): Pick<NewEvent, 'type' | 'data'> {
@@ -64,7 +65,7 @@ let history: UserHistory;
 let log: Written[];
 beforeEach(() => {
   store = new CountingEventStore();
-  history = new UserHistory(store, sealer);
+  history = new UserHistory(store, codec);
   log = [];
 });
 
@@ -117,7 +118,7 @@ describe('the history of a user', () => {
         fc.integer({ min: 1, max: 7 }),
         async (steps, limit) => {
           store = new CountingEventStore();
-          history = new UserHistory(store, sealer);
+          history = new UserHistory(store, codec);
           log = [];
           await write(steps);
           const pages = await allPages(limit);

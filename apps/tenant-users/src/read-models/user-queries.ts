@@ -28,12 +28,6 @@ export interface UserQueriesContext {
   open: Open;
   /** That of the projection. */
   secret: Uint8Array;
-  /** Who has an identifier; without it, external_ids are looked up like any other filter. */
-  holderOf?: (identifier: {
-    kind: 'user.external_id';
-    scope: string;
-    value: string;
-  }) => Promise<string | undefined>;
 }
 
 interface Found {
@@ -97,10 +91,8 @@ export class UserQueries {
   }
 
   async #find(tenantId: string, filter: UserFilter, page: WantedPage): Promise<Found> {
-    const { external_id, ...others } = filter;
-    if (external_id !== undefined && this.#context.holderOf)
-      return this.#named(tenantId, external_id, others, page);
     const tokens = this.#tokens.ofFilter(tenantId, filter);
+    if (filter.id !== undefined) return this.#named(tenantId, filter.id, { tokens, q: filter.q }, page);
     const { total, position } = await this.#rows.tenant(tenantId);
     if (filter.q !== undefined) {
       const query = { words: wordsOf(filter.q), tags: tokens };
@@ -112,16 +104,15 @@ export class UserQueries {
     return { keys, total: await this.#counted(tokens.join(), position, count) };
   }
 
-  /** One user at most: whoever has the external_id, if the rest of the filter holds too. */
-  async #named(tenantId: string, externalId: string, others: UserFilter, page: WantedPage): Promise<Found> {
-    const id = await this.#context.holderOf?.({
-      kind: 'user.external_id',
-      scope: tenantId,
-      value: externalId,
-    });
-    const tokens = this.#tokens.ofFilter(tenantId, others);
-    const [user] = id === undefined ? [] : await this.#rows.named(tenantId, id, tokens);
-    if (!user || !(await this.#isFound(user, others.q))) return { keys: [], total: 0 };
+  /** One user at most: the one of that id, if the rest of the filter holds too. */
+  async #named(
+    tenantId: string,
+    id: string,
+    { tokens, q }: { tokens: readonly string[]; q: string | undefined },
+    page: WantedPage,
+  ): Promise<Found> {
+    const [user] = await this.#rows.named(tenantId, id, tokens);
+    if (!user || !(await this.#isFound(user, q))) return { keys: [], total: 0 };
     const { after, order } = page;
     const isPassed =
       after !== undefined && (order === 'created_at' ? user.sequence <= after : user.sequence >= after);

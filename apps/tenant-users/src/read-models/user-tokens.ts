@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { JsonObject } from '#kernel';
 import type { UserStatus } from '../domain/tenant-user.js';
 
-export type TokenKind = 'status' | 'account_kit' | 'role' | 'team' | 'email' | 'metadata' | 'external_id';
+export type TokenKind = 'status' | 'account_kit' | 'role' | 'team' | 'email' | 'metadata';
 
 /** Everything about a person, opened. What was not given is null or absent. */
 export interface PersonalText {
@@ -21,7 +21,8 @@ export interface PersonalText {
 
 /** What the users of a list have in common; all that is given must hold. */
 export interface UserFilter {
-  external_id?: string;
+  /** The only user who is wanted. */
+  id?: string;
   email?: string;
   status?: UserStatus;
   role?: string;
@@ -72,20 +73,20 @@ export class UserTokens {
   }
 
   ofPersonal(tenantId: string, personal: PersonalText): string[] {
-    const { external_id, email, role, teams = [], metadata = {} } = personal;
+    const { email, role, teams = [], metadata = {} } = personal;
     const entries = Object.entries(metadata).filter(([, value]) => typeof value !== 'object');
     return this.#of(tenantId, [
-      ...named({ external_id, email: email && fold(email), role }),
+      ...named({ email: email && fold(email), role }),
       ...teams.map((team): Named => ['team', team]),
       ...entries.slice(0, MAX_ENTRIES).map(([key, value]) => entry(key, String(value))),
     ]);
   }
 
-  /** All that a user must have; `q` is none. */
+  /** All that a user must have; `id` and `q` are none. */
   ofFilter(tenantId: string, filter: UserFilter): string[] {
-    const { external_id, email, role, team, status, account_kit_id, metadata = [] } = filter;
+    const { email, role, team, status, account_kit_id, metadata = [] } = filter;
     return this.#of(tenantId, [
-      ...named({ external_id, email: email && fold(email), role, team, status, account_kit: account_kit_id }),
+      ...named({ email: email && fold(email), role, team, status, account_kit: account_kit_id }),
       ...[...metadata].map(([key, value]) => entry(key, value)),
     ]);
   }

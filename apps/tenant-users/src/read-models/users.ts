@@ -1,14 +1,23 @@
 import { Injectable } from '@nestjs/common';
 import { ReadModels } from '#platform';
-import { Sealer } from '#privacy';
+import { IdentifierRegistry, Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import type { UserResource } from '../http/user.dto.js';
 import { openPersonal } from './personal-text.js';
 import type { UserDirectoryTables, UserRow } from './tables.js';
 import { USER_DIRECTORY } from './user-directory.projection.js';
+import { type Moment, type Place, USER_AS_OF, USER_EVENTS, type WantedEvents } from './user-history.js';
 import { LIST_USERS, type ListUsers } from './user-queries.js';
 import { rowResource } from './user-resource.js';
 import { UserRows } from './user-rows.js';
+
+export interface WantedUsers extends ListUsers {
+  /** Only the user who has it. */
+  externalId?: string | undefined;
+}
+
+/** No user's id. */
+const NOBODY = '';
 
 export type UserPlace = Pick<UserRow, 'id' | 'sequence'>;
 
@@ -21,6 +30,7 @@ export class Users {
   constructor(
     private readonly sealer: Sealer,
     private readonly readModels: ReadModels,
+    private readonly identifiers: IdentifierRegistry,
   ) {
     this.database = readModels.databaseOf(USER_DIRECTORY);
     this.rows = new UserRows(this.database);
@@ -49,9 +59,25 @@ export class Users {
     return ((await kit.executeTakeFirst())?.total ?? 0) > 0;
   }
 
-  async list(tenantId: string, wanted: ListUsers): Promise<{ json: string }> {
+  async list(tenantId: string, { externalId, ...wanted }: WantedUsers): Promise<{ json: string }> {
     this.readModels.require(USER_DIRECTORY);
-    return this.readModels.ask(LIST_USERS, tenantId, wanted);
+    if (externalId === undefined) return this.readModels.ask(LIST_USERS, tenantId, wanted);
+    const id = await this.identifiers.holderOf({
+      kind: 'user.external_id',
+      scope: tenantId,
+      value: externalId,
+    });
+    const filter = { ...wanted.filter, id: id ?? NOBODY };
+    return this.readModels.ask(LIST_USERS, tenantId, { ...wanted, filter });
+  }
+
+  /** See UserHistory, which it is read by where it holds up nobody; `json` is the body of the answer. */
+  asOf(place: Place, moment: Moment): Promise<UserResource> {
+    return this.readModels.ask(USER_AS_OF, place, moment);
+  }
+
+  events(place: Place, { limit, cursor }: WantedEvents): Promise<{ json: string }> {
+    return this.readModels.ask(USER_EVENTS, place, { limit, ...(cursor !== undefined && { cursor }) });
   }
 
   private reader() {

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { MessageBus } from '#message-bus';
-import { Sealer, type SubjectKeyStore } from '#privacy';
+import { PersonalDataCodec, Sealer, type SubjectKeyStore } from '#privacy';
 import {
   LocalQueries,
   type LogFollower,
@@ -59,17 +59,20 @@ export class ProjectionRuns {
   }
 
   /** Answers what the modules' queries ask: in a thread that reads, where the tables and keys are files. */
-  async queries(modules: readonly ProjectionModule[], { database }: Parts): Promise<QueryRunner> {
+  async queries(modules: readonly ProjectionModule[], { database, store }: Parts): Promise<QueryRunner> {
     const failed = (error: unknown) => this.logger.failure(error, { part: 'queries' });
     if (!(database instanceof RemoteReadFolder) || this.settings.keyStoreUrl)
       return LocalQueries.make(modules, {
         database,
         open: (sealed, stream) => this.sealer.open(sealed, stream, { remember: false }),
+        log: store,
+        codec: new PersonalDataCodec(this.sealer),
         secret: (name) => this.keys.secret(name),
         failed,
       });
     const { masterKey } = this.settings;
-    const files = { folder: dataFile(this.settings, 'read'), keys: dataFile(this.settings, 'keys') };
+    const fileOf = (name: 'read' | 'keys' | 'log') => dataFile(this.settings, name);
+    const files = { folder: fileOf('read'), keys: fileOf('keys'), log: fileOf('log') };
     return new Reader({ ...files, masterKey, modules: modules.map(({ url }) => url) }, failed);
   }
 

@@ -26,6 +26,8 @@ const SET_UP = `
     with (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0);
   create index if not exists identifiers_by_holder on identifiers (holder);
   create table if not exists identifiers_complete (id integer primary key check (id = 1));
+  create table if not exists identifier_collisions
+    (younger text not null, kind integer not null, older text not null, primary key (younger, kind));
 `;
 
 /** The tables of a key store. Each change is one durable transaction. */

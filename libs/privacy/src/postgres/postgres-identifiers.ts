@@ -1,4 +1,11 @@
-import type { Claim, IdentifierRows, KeyCollision, KeyHolding, TakenKey } from '../identifier-rows.js';
+import {
+  type Claim,
+  type IdentifierRows,
+  type KeyCollision,
+  type KeyHolding,
+  MAX_COLLISIONS,
+  type TakenKey,
+} from '../identifier-rows.js';
 import type { KeyDatabase, Query } from './key-tables.js';
 
 const isRowOf = 'key = any($1::bytea[]) and holder = $2';
@@ -38,22 +45,28 @@ export class PostgresIdentifiers implements IdentifierRows {
     await this.#database.query(statement, [buffers(keys), holder, revision]);
   }
 
-  follow(holdings: readonly KeyHolding[], { fill }: { fill: boolean }): Promise<KeyCollision[]> {
+  follow(holdings: readonly KeyHolding[], { fill }: { fill: boolean }): Promise<void> {
     return this.#database.transaction(async (query) => {
-      const collisions: KeyCollision[] = [];
       for (const holding of holdings) {
         const { holder } = holding;
         if ('gone' in holding) {
           await query('delete from identifiers where holder = $1', [holder]);
+          await query('delete from identifier_collisions where younger = $1', [holder]);
           continue;
         }
         const { kind, key } = holding;
         await releaseOthers(query, holding);
+        await query('delete from identifier_collisions where younger = $1 and kind = $2', [holder, kind]);
         const older = fill && key ? await fillIn(query, key, holding) : undefined;
-        if (older !== undefined) collisions.push({ kind, older, younger: holder });
+        if (older === undefined) continue;
+        await query('insert into identifier_collisions values ($1, $2, $3)', [holder, kind, older]);
       }
-      return collisions;
     });
+  }
+
+  async collisions(): Promise<KeyCollision[]> {
+    const select = 'select kind, older, younger from identifier_collisions order by younger limit $1';
+    return (await this.#database.query<KeyCollision>(select, [MAX_COLLISIONS])).rows;
   }
 
   async isComplete(): Promise<boolean> {
