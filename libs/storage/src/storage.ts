@@ -16,6 +16,7 @@ import {
 /** Requests beyond these wait nowhere: they are refused. */
 const MAX_WAITING = 10_000;
 const MAX_WAITING_BYTES = 67_108_864;
+const ANSWERS_A_TURN = 8;
 const WORKER = new URL('./storage.worker.js', builtUrl(import.meta.url));
 
 interface Waiting {
@@ -42,6 +43,8 @@ export class Storage {
   #waitingBytes = 0;
   #lastNumber = 0;
   #unsent: Numbered[] = [];
+  /** Answers that have come and are still to be given. */
+  #due: (() => void)[] = [];
   #failure: TenantryError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -58,6 +61,7 @@ export class Storage {
     worker.on('error', (error) => this.fail(error));
     this.#exited = new Promise((resolve) => {
       worker.once('exit', () => {
+        this.#settleSome(this.#due.length);
         if (this.#waiting.size > 0 || !this.#closing) this.fail(new Error('the storage thread has ended'));
         resolve();
       });
@@ -151,8 +155,23 @@ export class Storage {
 
   #settle(round: Round): void {
     for (const listener of this.#listeners) listener(round);
-    for (const [number, answer] of round.answers) this.#taken(number)?.resolve(answer);
-    for (const [number, error] of round.refusals) this.#taken(number)?.reject(thrownError(error));
+    const answers = round.answers.map(
+      ([number, answer]) =>
+        () =>
+          this.#taken(number)?.resolve(answer),
+    );
+    const refusals = round.refusals.map(([number, error]) => {
+      return () => this.#taken(number)?.reject(thrownError(error));
+    });
+    const isIdle = this.#due.length === 0;
+    this.#due.push(...answers, ...refusals);
+    if (isIdle) this.#settleSome(ANSWERS_A_TURN);
+  }
+
+  /** What is done upon many answers is spread over turns of the event loop. */
+  #settleSome(limit: number): void {
+    for (const settle of this.#due.splice(0, limit)) settle();
+    if (this.#due.length > 0) setImmediate(() => this.#settleSome(ANSWERS_A_TURN));
   }
 
   #taken(number: number): Waiting | undefined {
