@@ -37,7 +37,7 @@ export {
 } from './http/fields.js';
 export { BODY_LIMIT_BYTES } from './http/json-body.js';
 export { newestFirst } from './http/newest-first.js';
-export { NoQuery, type Page, PageQuery } from './http/pagination.js';
+export { NoQuery, type Page, PageOf, PageQuery } from './http/pagination.js';
 export {
   ByUserId,
   type Call,

@@ -1,4 +1,4 @@
-import { type Clock, type RecordedEvent, systemClock } from '#kernel';
+import { type RecordedEvent, systemClock } from '#kernel';
 import { ExclusiveLock } from '#worker/event-store';
 import { KeyReader, Sealer, SubjectKeyReader } from '#worker/privacy';
 import type { Logger, ProjectionDeps, ProjectionModule } from '#worker/projections';
@@ -8,7 +8,7 @@ import { checkedInstallation } from './installation.js';
 import { type Answers, KeyRounds } from './key-rounds.js';
 import { LogRounds } from './log-rounds.js';
 import { plainError } from './plain-error.js';
-import { ProjectionsHost } from './projections-host.js';
+import type { ProjectionsHost } from './projections-host.js';
 import { type Numbered, type Report, type Request, type StorageOptions, UNANSWERED } from './protocol.js';
 import { openingFile } from './sqlite-file.js';
 import { type Each, type OtherKind, sorted } from './steps.js';
@@ -43,7 +43,6 @@ export class StorageEngine {
   readonly #host: ProjectionsHost | undefined;
   readonly #subjectKeys: SubjectKeyReader | undefined;
   readonly #keyReader: KeyReader | undefined;
-  readonly #clock: Clock = systemClock;
   #waiting: Numbered[] = [];
   #isWorking = false;
   #isClosed = false;
@@ -65,6 +64,7 @@ export class StorageEngine {
     { lock, log, keys, bus, read, masterKey, old, ...options }: StorageOptions,
     private readonly report: (report: Report) => void,
     private readonly onFailure: (error: unknown) => void,
+    Host?: typeof ProjectionsHost,
   ) {
     this.#logger = this.#makeLogger();
     this.#lock = lock && openingFile(lock.file, () => ExclusiveLock.acquire(lock.file, lock.what));
@@ -81,8 +81,8 @@ export class StorageEngine {
     if (id !== undefined) dropForeign({ read, bus }, { id, head: this.head }, this.#logger);
     this.#bus = bus ? openingFile(bus, () => new BusRounds(bus, this.#logger)) : undefined;
     const feed = this.#log?.feed;
-    if (read && feed)
-      this.#host = new ProjectionsHost({ folder: read, feed, clock: this.#clock, logger: this.#logger });
+    if (Host && read && feed)
+      this.#host = new Host({ folder: read, feed, clock: systemClock, logger: this.#logger });
   }
 
   take(requests: readonly Numbered[]): void {
