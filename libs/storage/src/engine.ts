@@ -235,7 +235,7 @@ export class StorageEngine {
     const sealer = new Sealer(keys);
     return {
       dialect: 'sqlite',
-      open: (sealed, stream) => sealer.open(sealed, stream, { remember: false }),
+      open: (sealed, stream) => sealer.openOrNull(sealed, stream, { remember: false }),
       secret: (name) => keys.secret(name),
     };
   }

@@ -44,8 +44,8 @@ export class Secrets {
     const { rows, next } = pageOf(found, limit);
     const data = await Promise.all(
       rows.map(async ({ version, created_at, updated_at, ...row }) => {
-        const { name } = await this.open(owner, row);
-        return { name, version, created_at, updated_at };
+        const secret = await this.sealer.openOrNull(...placed(owner, row));
+        return { name: secret && String(secret.name), version, created_at, updated_at };
       }),
     );
     return { data, next_cursor: next, total: Number(total) };
@@ -57,7 +57,9 @@ export class Secrets {
       .where('name_index', '=', nameIndex)
       .executeTakeFirst();
     if (!row) return undefined;
-    const secret = await this.open(owner, row);
+    const secret = (await this.sealer.open(...placed(owner, row))) as Secret | null;
+    // The key of a vault is destroyed only after its user was deleted.
+    if (!secret) throw notFound('user');
     // What was sealed in the first format was not bound to its name.
     if (secret.name !== name) throw new Error('a secret stands in the place of another one');
     const { value } = secret;
@@ -71,14 +73,7 @@ export class Secrets {
       .where('user_id', '=', userId)
       .where('tenant_id', '=', tenantId);
   }
-
-  private async open(
-    { userId }: VaultOwner,
-    { name_index: name, sealed }: Pick<SecretRow, 'name_index' | 'sealed'>,
-  ): Promise<Secret> {
-    const secret = await this.sealer.open(sealed, streamName('vault', userId), { name });
-    // The key of a vault is destroyed only after its user was deleted.
-    if (!secret) throw notFound('user');
-    return secret as Secret;
-  }
 }
+
+const placed = ({ userId }: VaultOwner, row: Pick<SecretRow, 'name_index' | 'sealed'>) =>
+  [row.sealed, streamName('vault', userId), { name: row.name_index }] as const;
