@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { KEY_STORE } from '#platform';
+import type { SubjectKeyStore } from '#privacy';
 import {
   type AuthorizationServer,
   CLIENT,
@@ -301,6 +303,20 @@ describe('the deletion of a user', () => {
     expect(await Promise.all(tokens.map((one) => provider.isAlive(one)))).toEqual([false, false]);
     expect((await typesOf()).slice(-3)).toEqual(['closed', 'revocation-recorded', 'revocation-recorded']);
     expect(await connect()).toMatchObject({ status: 404 });
+  });
+
+  it('given tokens that cannot be opened, then they are counted as not revoked, and it goes on', async () => {
+    await connected();
+    const keys = service.get<SubjectKeyStore>(KEY_STORE);
+    const find = keys.find.bind(keys);
+    const damaged = (await service.events(`connections-${user}`))[0]?.data.subject_key;
+    const finding = jest.spyOn(keys, 'find').mockImplementation(async (id) => {
+      if (id === damaged) throw new Error('encrypted bytes failed their integrity check');
+      return find(id);
+    });
+    const removed = await service.deleteUser(user);
+    finding.mockRestore();
+    expect(removed.connections).toEqual({ connections: 1, tokens_revoked: 0, tokens_not_revoked: 1 });
   });
 
   it('given consent that comes after it, then there is no connection, and no token stays behind', async () => {

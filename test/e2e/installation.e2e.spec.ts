@@ -1,6 +1,16 @@
 // Files of a data dir that do not belong together: nothing is served from them, and nothing is written to them.
 import { createHash, randomUUID } from 'node:crypto';
-import { copyFileSync, cpSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -175,6 +185,31 @@ describe('a start on files that do not belong together', () => {
     expect(stderr.split('\n').filter(Boolean)).toEqual([expect.stringMatching(misfit.told)]);
     expect([code, stdout]).toEqual([EX_CONFIG, '']);
     expect(contents(dataDir)).toEqual(before);
+  });
+});
+
+describe('a start on files that may not be written', () => {
+  // Root may write them all the same, unless that right is taken from it.
+  const withoutRights = ['setpriv', '--inh-caps=-all', '--bounding-set=-all'];
+  const launcher = process.getuid?.() === 0 ? withoutRights : [];
+  const modeOf = (file: string): number => statSync(file).mode;
+
+  it.each([
+    ['the data dir', '', /log\.db\.lock cannot be opened: \S+/],
+    ['log.db', 'log.db', /log\.db cannot be opened: \S+/],
+    ['keys.db', 'keys.db', /keys\.db cannot be opened: \S+/],
+    ['bus.db', 'bus.db', /bus\.db cannot be opened: \S+/],
+    ['the folder of read models', 'read', /read cannot be opened: \S+/],
+    ['a read model', 'read/user-directory.db', /user-directory\.db cannot be opened: \S+/],
+  ])('given %s, then exits with 78 and one line that names it', async (_, name, told) => {
+    const dataDir = copyOf(dirs.late);
+    const file = join(dataDir, name);
+    const mode = modeOf(file);
+    chmodSync(file, mode & ~0o222);
+    const { code, stdout, stderr } = await failedStart({ ...EMBEDDED, dataDir, launcher });
+    chmodSync(file, mode);
+    expect(stderr.split('\n').filter(Boolean)).toEqual([expect.stringMatching(told)]);
+    expect([code, stdout]).toEqual([EX_CONFIG, '']);
   });
 });
 

@@ -1,10 +1,4 @@
-import {
-  type DomainEvent,
-  isTenantryError,
-  type JsonObject,
-  type NewEvent,
-  type RecordedEvent,
-} from '#kernel';
+import type { DomainEvent, JsonObject, NewEvent, RecordedEvent } from '#kernel';
 import { PERSONAL, type Sealer } from './sealer.js';
 
 /** The convention of events about a person; `personal` is a sealed string in the log. */
@@ -59,10 +53,8 @@ export class PersonalDataCodec {
     const { personal }: PersonalData = event.data;
     if (personal === undefined || personal === null) return event;
     if (typeof personal !== 'string') throw new Error(`${event.type}: personal data in clear in the log`);
-    return {
-      ...event,
-      data: { ...event.data, personal: await this.#open(event, personal), sealed_personal: personal },
-    };
+    const opened = await this.sealer.openOrNull(personal, event.stream, { name: nameOf(event) });
+    return { ...event, data: { ...event.data, personal: opened, sealed_personal: personal } };
   }
 
   /** What `decode` would make of the event that was just encoded. */
@@ -70,16 +62,6 @@ export class PersonalDataCodec {
     return typeof personal === 'string'
       ? { ...event, data: { ...event.data, sealed_personal: personal } }
       : event;
-  }
-
-  async #open(event: RecordedEvent, text: string): Promise<JsonObject | null> {
-    try {
-      return await this.sealer.open(text, event.stream, { name: nameOf(event) });
-    } catch (error) {
-      // A key store that is out of reach says nothing of the text.
-      if (isTenantryError(error)) throw error;
-      return null;
-    }
   }
 }
 

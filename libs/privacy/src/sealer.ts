@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { illegalState, type JsonObject, randomOctets } from '#kernel';
+import { illegalState, isTenantryError, type JsonObject, randomOctets } from '#kernel';
 import { decrypt, encrypt, IV_BYTES } from './aes-gcm.js';
 import type { SubjectKeyStore } from './subject-keys.js';
 
@@ -52,9 +52,14 @@ export class Sealer {
 
   constructor(private readonly keys: Pick<SubjectKeyStore, 'find'>) {}
 
-  /** `name` tells it from what else is sealed for the stream. Throws `illegal_state` when the key is destroyed. */
+  /** `name` tells it from what else is sealed for the stream. Throws `illegal_state` when the key is destroyed or damaged. */
   async seal(keyId: string, stream: string, value: JsonObject, name = PERSONAL): Promise<string> {
-    const state = this.#stateOf(keyId, await this.keys.find(keyId));
+    const key = await this.keys.find(keyId).catch((cause: unknown) => {
+      throw isTenantryError(cause)
+        ? cause
+        : illegalState('the personal data key cannot be opened', { cause });
+    });
+    const state = this.#stateOf(keyId, key);
     if (!state) throw illegalState('the personal data key is destroyed');
     const text = JSON.stringify(value);
     const place = placeOf(name, stream);
@@ -95,6 +100,17 @@ export class Sealer {
     const value = JSON.parse(opening) as JsonObject;
     if (remember) state.opened = { sealed, place, text: opening, value };
     return value;
+  }
+
+  /** The same, but null also where text or key is damaged, so that nothing but what is personal is lost of its subject. */
+  async openOrNull(...sealed: Parameters<Sealer['open']>): Promise<JsonObject | null> {
+    try {
+      return await this.open(...sealed);
+    } catch (error) {
+      // A key store that is out of reach says nothing of the text.
+      if (isTenantryError(error)) throw error;
+      return null;
+    }
   }
 
   #stateOf(keyId: string, subjectKey: SubjectKey | undefined): KeyState | undefined {

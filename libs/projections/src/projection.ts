@@ -48,7 +48,7 @@ export interface Projection<Schema> {
 /** What projections are made with; it is there in every thread that runs them. */
 export interface ProjectionDeps {
   dialect: ReadDatabase['dialect'];
-  /** Opens what an event of the stream sealed; null once its key is destroyed. */
+  /** Opens what an event of the stream sealed; null once its key is destroyed, or damaged as the text may be. */
   open(sealed: string, stream: string): Promise<JsonObject | null>;
   /** A secret of the key store. */
   secret(name: string): Promise<Uint8Array>;

@@ -5,7 +5,7 @@ import type { ReadDatabase } from './read-database.js';
 /** What queries are made with, in the thread that reads. */
 export interface QueryDeps {
   database: ReadDatabase;
-  /** Opens what an event of the stream sealed; null once its key is destroyed. */
+  /** Opens what an event of the stream sealed; null once its key is destroyed, or damaged as the text may be. */
   open(sealed: string, stream: string): Promise<JsonObject | null>;
   log: Pick<EventStore, 'read'>;
   /** Opens what is sealed in an event. */

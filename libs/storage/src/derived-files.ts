@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Logger } from '#worker/projections';
 import { InstallationRow, installationIn, positionIn } from './installation.js';
+import { openingFile } from './sqlite-file.js';
 
 /** SQLite's result codes for a file that is damaged, and for one that is no database. */
 const DAMAGED = [11, 26];
@@ -14,12 +15,19 @@ interface Derived {
 
 /** Removes what was made from another log than this one, and damaged read models: they are made anew. */
 export function dropForeign({ read, bus }: Derived, log: { id: string; head: number }, logger: Logger): void {
-  const parts = read && existsSync(read) ? readdirSync(read).filter((name) => name.endsWith('.db')) : [];
-  for (const name of parts) {
-    const file = join(String(read), name);
-    if (!belongs(file, 'checkpoints', log)) drop(file, logger);
+  for (const file of read ? partsIn(read) : []) {
+    if (!openingFile(file, () => belongs(file, 'checkpoints', log))) drop(file, logger);
   }
-  if (bus && existsSync(bus) && !belongs(bus, 'relay', log)) drop(bus, logger);
+  if (!bus || !existsSync(bus)) return;
+  if (!openingFile(bus, () => belongs(bus, 'relay', log))) drop(bus, logger);
+}
+
+function partsIn(read: string): string[] {
+  if (!existsSync(read)) return [];
+  openingFile(read, () => accessSync(read, constants.W_OK));
+  return readdirSync(read)
+    .filter((name) => name.endsWith('.db'))
+    .map((name) => join(read, name));
 }
 
 function belongs(

@@ -203,7 +203,8 @@ export class StorageEngine {
       dialect: 'sqlite',
       open: async (sealed, stream) => {
         const clear = this.#opened.get(sealed);
-        return clear === undefined ? sealer.open(sealed, stream, { remember: false }) : JSON.parse(clear);
+        if (clear !== undefined) return JSON.parse(clear);
+        return sealer.openOrNull(sealed, stream, { remember: false });
       },
       secret: (name) => keys.secret(name),
     };

@@ -24,7 +24,7 @@ const queries = await LocalQueries.make(
   await Promise.all(modules.map((url) => import(url) as Promise<ProjectionModule>)),
   {
     database,
-    open: (sealed, stream) => sealer.open(sealed, stream, { remember: false }),
+    open: (sealed, stream) => sealer.openOrNull(sealed, stream, { remember: false }),
     log: { read: async (stream, range = {}) => logFile.readStream(stream, pageRange(range)) },
     codec: new PersonalDataCodec(sealer),
     secret: (name) => subjectKeys.secret(name),

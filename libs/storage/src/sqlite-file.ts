@@ -16,12 +16,14 @@ export function valueIn<Value extends SQLOutputValue>(
   return (row?.value ?? undefined) as Value | undefined;
 }
 
-/** Throws `illegal_state` that names the file where SQLite can't open it: it is damaged, or may not be written. */
+const REFUSALS = ['ERR_SQLITE_ERROR', 'EACCES', 'EPERM', 'EROFS'];
+
+/** Throws `illegal_state` that names the file where it can't be opened: it is damaged, or may not be written. */
 export function openingFile<Result>(file: string, open: () => Result): Result {
   try {
     return open();
   } catch (error) {
-    if ((error as { code?: string }).code !== 'ERR_SQLITE_ERROR') throw error;
+    if (!REFUSALS.includes(String((error as { code?: string }).code))) throw error;
     throw illegalState(`${file} cannot be opened: ${(error as Error).message}`, { cause: error });
   }
 }

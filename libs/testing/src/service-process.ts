@@ -13,6 +13,8 @@ export interface ServiceOptions {
   env?: Record<string, string>;
   /** The built program, from the repository's root. */
   program?: string;
+  /** The command that runs the program's own, which comes after it. */
+  launcher?: readonly string[];
   startTimeoutMs?: number;
 }
 
@@ -105,10 +107,12 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     dataDir = freshDataDir(),
     env = {},
     program = PROGRAM,
+    launcher = [],
     startTimeoutMs = program === SPLIT ? 90_000 : 30_000,
   } = options;
   if (!existsSync(program)) throw new Error(`${program} is missing: run npm run build first`);
-  const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', program], {
+  const command = [...launcher, process.execPath, '--disable-warning=TimeoutNegativeWarning', program];
+  const child = spawn(String(command[0]), command.slice(1), {
     env: {
       PATH: process.env.PATH,
       HOST: '127.0.0.1',

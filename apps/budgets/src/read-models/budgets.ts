@@ -69,13 +69,13 @@ export class Budgets {
   private async transaction(row: TransactionRow): Promise<TransactionResource> {
     const { id, type, at } = row;
     const stream = streamName('budget', row.user_id);
-    const personal = row.personal && (await this.sealer.open(row.personal, stream, { name: id }));
+    const personal = row.personal && (await this.sealer.openOrNull(row.personal, stream, { name: id }));
     return {
       id,
       type,
       amount_usd: formatUsd(row.amount_micro_usd),
       balance_usd: formatUsd(row.balance_micro_usd),
-      // Null too where the key was destroyed a moment before the row is gone.
+      // Null too where it can't be read, and where the key was destroyed a moment before the row is gone.
       description: personal ? (personal.description as string) : null,
       at,
     };

@@ -55,10 +55,10 @@ export class TokenVault {
     };
   }
 
-  /** Null once the user's key is destroyed. */
+  /** Null once the user's key is destroyed, and where they can't be read. */
   async open(place: TokenPlace, sealed: string): Promise<OpenedTokens | null> {
     const stream = streamName('connections', place.userId);
-    const opened = await this.sealer.open(sealed, stream, { name: nameOf(place) });
+    const opened = await this.sealer.openOrNull(sealed, stream, { name: nameOf(place) });
     return opened as OpenedTokens | null;
   }
 

@@ -70,14 +70,14 @@ function put({ platform_id, tenant_id, personal, ...made }: PutSecret, state: Va
 
 function read(name: string, state: VaultState): SecretRead {
   const secret = secretNamed(name, state);
-  if (state.lifecycle !== 'open' || !secret) throw notFound('secret');
+  if (state.lifecycle !== 'open' || !secret) throw missing(state);
   const { platform_id, tenant_id } = state;
   return { type: 'vault.secret-read.v1', data: { platform_id, tenant_id, ...secret } };
 }
 
 function remove(name: string, state: VaultState): SecretDeleted {
   const secret = secretNamed(name, state);
-  if (state.lifecycle !== 'open' || !secret) throw notFound('secret');
+  if (state.lifecycle !== 'open' || !secret) throw missing(state);
   const { platform_id, tenant_id } = state;
   return { type: 'vault.secret-deleted.v1', data: { platform_id, tenant_id, name_index: secret.name_index } };
 }
@@ -103,3 +103,9 @@ export function secretNamed(
   }
   return undefined;
 }
+
+/** What has no name that can be read may be what was asked for. */
+const missing = (state: VaultState) =>
+  [...secretsOf(state).values()].some(({ name }) => name === null)
+    ? illegalState("this user's secrets cannot be read")
+    : notFound('secret');

@@ -84,7 +84,8 @@ describe('putting a secret', () => {
 
   it('given a secret whose text cannot be opened, then it has no name, and a new one takes it', () => {
     const unreadable = { ...wasPut('one'), data: { ...wasPut('one').data, personal: null } };
-    given(vault, [unreadable]).when(read('one')).thenRefused('not_found');
+    given(vault, [unreadable]).when(read('one')).thenRefused('illegal_state');
+    given(vault, [unreadable]).when(remove('one')).thenRefused('illegal_state');
     const made = wasPut('one');
     given(vault, [unreadable])
       .when(put('one', { secret_id: 'new' }))

@@ -24,8 +24,13 @@ export class PutSecretBody {
 }
 
 export class SecretEntry {
-  @ApiProperty({ example: 'bank.api-token' })
-  name!: string;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'bank.api-token',
+    description: 'Null where it cannot be read any more.',
+  })
+  name!: string | null;
   @ApiProperty({ description: '1 for a new secret, one more each time it is replaced.' })
   version!: number;
   @ApiProperty({ format: 'date-time' })

@@ -25,8 +25,8 @@ export class Secrets {
     const page = await newestFirst(this.secretsOf(owner), query);
     const data = await Promise.all(
       page.data.map(async ({ version, created_at, updated_at, ...row }) => {
-        const { name } = await this.open(owner, row);
-        return { name, version, created_at, updated_at };
+        const secret = await this.sealer.openOrNull(...placed(owner, row));
+        return { name: secret && String(secret.name), version, created_at, updated_at };
       }),
     );
     return { ...page, data };
@@ -38,7 +38,9 @@ export class Secrets {
       .where('name_index', '=', nameIndex)
       .executeTakeFirst();
     if (!row) return undefined;
-    const secret = await this.open(owner, row);
+    const secret = (await this.sealer.open(...placed(owner, row))) as Secret | null;
+    // The key of a vault is destroyed only after its user was deleted.
+    if (!secret) throw notFound('user');
     // What was sealed in the first format was not bound to its name.
     if (secret.name !== name) throw new Error('a secret stands in the place of another one');
     const { value } = secret;
@@ -52,14 +54,7 @@ export class Secrets {
       .where('user_id', '=', userId)
       .where('tenant_id', '=', tenantId);
   }
-
-  private async open(
-    { userId }: Owner,
-    { name_index: name, sealed }: Pick<SecretRow, 'name_index' | 'sealed'>,
-  ): Promise<Secret> {
-    const secret = await this.sealer.open(sealed, streamName('vault', userId), { name });
-    // The key of a vault is destroyed only after its user was deleted.
-    if (!secret) throw notFound('user');
-    return secret as Secret;
-  }
 }
+
+const placed = ({ userId }: Owner, row: Pick<SecretRow, 'name_index' | 'sealed'>) =>
+  [row.sealed, streamName('vault', userId), { name: row.name_index }] as const;

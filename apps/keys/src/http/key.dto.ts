@@ -68,8 +68,13 @@ export class KeyResource {
   id!: string;
   @ApiProperty({ format: 'uuid' })
   user_id!: string;
-  @ApiProperty({ example: "Alice's laptop" })
-  name!: string;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: "Alice's laptop",
+    description: 'Null where it cannot be read any more.',
+  })
+  name!: string | null;
   @ApiProperty({ example: 'tnt_user_4fQk' })
   key_prefix!: string;
   @ApiProperty({

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type Clock, notFound, streamName } from '#kernel';
+import { type Clock, streamName } from '#kernel';
 import { CLOCK, newestFirst, type Owner, type Page, type PageQuery, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
@@ -54,13 +54,11 @@ export class Keys {
   private async resource(row: KeyRow, lastUsedAt: string | null, now: string): Promise<KeyResource> {
     const { id, user_id, key_prefix, scopes, created_at } = row;
     const stream = streamName('keyring', user_id);
-    const personal = row.personal && (await this.sealer.open(row.personal, stream, { name: id }));
-    // The key of a name is destroyed only after its user was deleted.
-    if (!personal) throw notFound('user');
+    const personal = row.personal && (await this.sealer.openOrNull(row.personal, stream, { name: id }));
     return {
       id,
       user_id,
-      name: String(personal.name),
+      name: personal ? String(personal.name) : null,
       key_prefix,
       scopes: JSON.parse(scopes) as string[],
       status: statusOf(row, now),

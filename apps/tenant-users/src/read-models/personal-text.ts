@@ -1,8 +1,8 @@
-import { isTenantryError, type JsonObject, streamName } from '#kernel';
+import { type JsonObject, streamName } from '#kernel';
 import type { UserRow } from './tables.js';
 import type { PersonalText } from './user-tokens.js';
 
-/** Null once the key is destroyed. Throws where the text was altered or the keys are out of reach. */
+/** Null once the key is destroyed, and where key or text is damaged. Throws where the keys are out of reach. */
 export type Open = (sealed: string, stream: string) => Promise<JsonObject | null>;
 
 type SealedText = Pick<UserRow, 'id' | 'personal'>;
@@ -38,15 +38,5 @@ export async function compacted(open: Open, row: SealedText): Promise<string> {
 export const clearOf = ({ standing }: Pick<UserRow, 'standing'>): { role?: string; teams?: string[] } =>
   standing === null ? {} : JSON.parse(standing);
 
-function openAll(open: Open, { id, personal }: SealedText): Promise<(JsonObject | null)[]> {
-  const stream = streamName('tenantUser', id);
-  const opened = personal.split(' ').map(async (sealed) => {
-    try {
-      return await open(sealed, stream);
-    } catch (error) {
-      if (isTenantryError(error) && error.kind === 'unavailable') throw error;
-      return null;
-    }
-  });
-  return Promise.all(opened);
-}
+const openAll = (open: Open, { id, personal }: SealedText): Promise<(JsonObject | null)[]> =>
+  Promise.all(personal.split(' ').map((sealed) => open(sealed, streamName('tenantUser', id))));

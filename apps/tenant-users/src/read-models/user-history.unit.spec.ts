@@ -27,7 +27,7 @@ const picked = (user: User, names: readonly string[]): JsonObject =>
   Object.fromEntries(names.filter((name) => name in user).map((name) => [name, user[name] ?? null]));
 const sealed = (value: object): string => `sealed ${JSON.stringify(value)}`;
 const sealer = {
-  open: async (text: string) => JSON.parse(text.replace('sealed ', '')) as JsonObject,
+  openOrNull: async (text: string) => JSON.parse(text.replace('sealed ', '')) as JsonObject,
 } as unknown as Sealer;
 const codec = new PersonalDataCodec(sealer);
 

@@ -38,7 +38,7 @@ export class Users {
 
   async get(tenantId: string, userId: string): Promise<UserResource | undefined> {
     const [row] = await this.rows.named(tenantId, userId, []);
-    return row && rowResource(row, await openPersonal((...sealed) => this.sealer.open(...sealed), row));
+    return row && rowResource(row, await openPersonal((...sealed) => this.sealer.openOrNull(...sealed), row));
   }
 
   /** Users of the tenant in the order of their creation, whatever the tenant's state. */

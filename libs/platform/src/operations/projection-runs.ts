@@ -64,7 +64,7 @@ export class ProjectionRuns {
     if (!(database instanceof RemoteReadFolder) || this.settings.keyStoreUrl)
       return LocalQueries.make(modules, {
         database,
-        open: (sealed, stream) => this.sealer.open(sealed, stream, { remember: false }),
+        open: (sealed, stream) => this.sealer.openOrNull(sealed, stream, { remember: false }),
         log: store,
         codec: new PersonalDataCodec(this.sealer),
         secret: (name) => this.keys.secret(name),
@@ -90,7 +90,7 @@ export class ProjectionRuns {
   private deps({ database }: Parts): ProjectionDeps {
     return {
       dialect: database.dialect,
-      open: (sealed, stream) => this.sealer.open(sealed, stream, { remember: false }),
+      open: (sealed, stream) => this.sealer.openOrNull(sealed, stream, { remember: false }),
       secret: (name) => this.keys.secret(name),
     };
   }
