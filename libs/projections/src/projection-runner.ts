@@ -8,6 +8,7 @@ import type { ProjectionParts } from './projection-parts.js';
 import type { ReadDatabase } from './read-database.js';
 import { Rebuild } from './rebuild.js';
 import { type Replicas, singleProcess } from './replicas.js';
+import { isBeingBuilt } from './sqlite/part-files.js';
 
 export interface ProjectionRunnerOptions {
   store: Pick<EventStore, 'head' | 'subscribe'>;
@@ -16,6 +17,7 @@ export interface ProjectionRunnerOptions {
   logger: Logger;
   /** Where the database is shared with other processes. */
   replicas?: Replicas;
+  buildApart?: ProjectionParts['buildApart'];
   projections: readonly AnyProjection[];
   onChange?: ((projection: string, replaced: boolean) => void) | undefined;
 }
@@ -28,6 +30,7 @@ export interface ProjectionRunnerOptions {
 export class ProjectionRunner extends FollowedProjections<LiveProjection> implements Projections {
   readonly #parts: ProjectionParts;
   readonly #rebuilds = new Map<string, { rebuild: Rebuild; done: Promise<void> }>();
+  #isStopped = false;
 
   constructor({ projections, ...parts }: ProjectionRunnerOptions) {
     super();
@@ -41,10 +44,12 @@ export class ProjectionRunner extends FollowedProjections<LiveProjection> implem
   /** Makes the tables, anew where a version has changed, and starts to follow the log or who does. */
   async start(): Promise<void> {
     for (const live of this.followed.values()) await live.start();
+    void this.#buildFirst();
   }
 
   /** Ends rebuilds, finishes batches under way and saves the positions. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     for (const { rebuild } of this.#rebuilds.values()) rebuild.abort(illegalState('the service is stopping'));
     await Promise.all([...this.#rebuilds.values()].map(({ done }) => done));
     await Promise.all([...this.followed.values()].map((live) => live.stop()));
@@ -66,9 +71,7 @@ export class ProjectionRunner extends FollowedProjections<LiveProjection> implem
     if (this.rebuildStatus(name)?.state === 'running') throw illegalState(`${name} is being rebuilt`);
     if (live.state === 'stopped') throw illegalState(`${name} is stopped`);
     if (!live.leading) throw illegalState(`${name} is run by another process: ask that one`);
-    const rebuild = new Rebuild(live, this.#parts, { verify });
-    this.#rebuilds.set(name, { rebuild, done: rebuild.run() });
-    return rebuild.status;
+    return this.#begin(live, verify).rebuild.status;
   }
 
   rebuildStatus(name: string): RebuildStatus | undefined {
@@ -80,5 +83,21 @@ export class ProjectionRunner extends FollowedProjections<LiveProjection> implem
   async rebuilt(name: string): Promise<RebuildStatus | undefined> {
     await this.#rebuilds.get(name)?.done;
     return this.rebuildStatus(name);
+  }
+
+  #begin(live: LiveProjection, verify = false) {
+    const rebuild = new Rebuild(live, this.#parts, { verify });
+    const begun = { rebuild, done: rebuild.run() };
+    this.#rebuilds.set(live.name, begun);
+    return begun;
+  }
+
+  /** One after the other: those whose tables are to be made first, and those that were cut short. */
+  async #buildFirst(): Promise<void> {
+    for (const live of this.followed.values()) {
+      const { file } = this.#parts.database.of(live.name);
+      if (this.#isStopped || !(live.awaitsBuild || (file && isBeingBuilt(file.path)))) continue;
+      await (this.#rebuilds.get(live.name) ?? this.#begin(live)).done;
+    }
   }
 }

@@ -1,12 +1,13 @@
 import { type Clock, type RecordedEvent, systemClock } from '#kernel';
 import { ExclusiveLock } from '#worker/event-store';
-import { KeyReader, Sealer, SubjectKeyReader } from '#worker/privacy';
-import type { Logger, ProjectionDeps, ProjectionModule } from '#worker/projections';
+import { KeyReader, SubjectKeyReader } from '#worker/privacy';
+import type { Logger, ProjectionModule } from '#worker/projections';
 import { type BusKind, BusRounds } from './bus-rounds.js';
 import { dropForeign } from './derived-files.js';
 import { checkedInstallation } from './installation.js';
 import { type KeyKind, KeyRounds } from './key-rounds.js';
 import { LogRounds } from './log-rounds.js';
+import { fileDeps } from './opened-projection.js';
 import { plainError } from './plain-error.js';
 import { ProjectionsHost } from './projections-host.js';
 import {
@@ -114,8 +115,11 @@ export class StorageEngine {
     if (id !== undefined) dropForeign({ read, bus }, { id, head: this.head }, this.#logger);
     this.#bus = bus ? openingFile(bus, () => new BusRounds(bus, this.#logger)) : undefined;
     const feed = this.#log?.feed;
-    if (read && feed)
-      this.#host = new ProjectionsHost({ folder: read, feed, clock: this.#clock, logger: this.#logger });
+    if (read && log && feed) {
+      const build = keys ? { log: log.file, keys, masterKey, installation: id } : undefined;
+      const [clock, logger] = [this.#clock, this.#logger];
+      this.#host = new ProjectionsHost({ folder: read, feed, clock, logger, build });
+    }
   }
 
   take(requests: readonly Numbered[]): void {
@@ -222,8 +226,10 @@ export class StorageEngine {
   async #follow(urls: readonly string[]): Promise<void> {
     const modules = await Promise.all(urls.map((url) => import(url) as Promise<ProjectionModule>));
     if (this.#host) {
-      const made = await Promise.all(modules.map(({ projections }) => projections(this.#deps())));
-      await this.#host.start(made.flat());
+      const keys = this.#subjectKeys;
+      if (!keys) throw new Error('projections need the key store in this thread');
+      const made = await Promise.all(modules.map(({ projections }) => projections(fileDeps(keys))));
+      await this.#host.start(made.flat(), urls);
       this.#telling = setInterval(() => this.#tellMoves(), TELL_EVERY_MS);
     }
     const reader = this.#log?.reader;
@@ -231,17 +237,6 @@ export class StorageEngine {
     for (const { relayed } of modules) {
       if (relayed) this.#round.heads.push(...(await this.#bus.relay(relayed, reader, this.head)));
     }
-  }
-
-  #deps(): ProjectionDeps {
-    const keys = this.#subjectKeys;
-    if (!keys) throw new Error('projections need the key store in this thread');
-    const sealer = new Sealer(keys);
-    return {
-      dialect: 'sqlite',
-      open: (sealed, stream) => sealer.open(sealed, stream, { remember: false }),
-      secret: (name) => keys.secret(name),
-    };
   }
 
   #tell(): void {

@@ -68,9 +68,10 @@ export type AnswerTo<Of extends Kind> = Requests[Of]['answer'];
 /** Each with the number that its answer carries. */
 export type Numbered = [number: number, request: Request];
 
-/** An error as it goes from one thread to another; of a TenantryError with its kind. */
+/** An error as it goes from one thread to another; of a TenantryError with its kind, of others with their name. */
 export interface PlainError {
   message: string;
+  name?: string;
   kind?: string;
   details?: object;
 }

@@ -1,0 +1,24 @@
+// Runs in a worker thread: it opens what a build is about to apply, while that applies what comes before.
+import { parentPort, workerData } from 'node:worker_threads';
+import type { BuildOptions, Prepare, Prepared } from './build-protocol.js';
+import { openProjection } from './opened-projection.js';
+import { plainError } from './plain-error.js';
+
+const port = parentPort;
+if (!port) throw new Error('prepare.worker runs as a worker thread');
+const { projection, reader } = await openProjection(workerData as BuildOptions);
+const categories = new Set(projection.categories);
+
+/** Read here again: that costs less than to copy them from the other thread. */
+function prepare({ first, last, count }: Prepare): Promise<unknown[]> {
+  const page = { after: Number(first) - 1, head: Number(last), limit: count, categories };
+  return projection.prepare?.(reader.scan(page).events) ?? Promise.resolve([]);
+}
+
+port.on('message', (asked: Prepare) => {
+  const { number } = asked;
+  prepare(asked).then(
+    (values) => port.postMessage({ number, values } satisfies Prepared),
+    (error) => port.postMessage({ number, error: plainError(error) } satisfies Prepared),
+  );
+});

@@ -1,0 +1,34 @@
+import { Worker } from 'node:worker_threads';
+import type { RecordedEvent } from '#kernel';
+import type { BuildOptions, Prepare, Prepared } from './build-protocol.js';
+import { thrownError } from './plain-error.js';
+
+/** A thread that prepares events of the log; it ends with the one that made it. */
+export class Preparer {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown[]>>();
+  #lastNumber = 0;
+
+  constructor(workerData: BuildOptions) {
+    this.#worker = new Worker(new URL('./prepare.worker.js', import.meta.url), {
+      workerData,
+      name: 'prepare',
+    });
+    this.#worker.on('message', ({ number, values, error }: Prepared) => {
+      const waiting = this.#waiting.get(number);
+      this.#waiting.delete(number);
+      if (error) waiting?.reject(thrownError(error));
+      else waiting?.resolve(values ?? []);
+    });
+  }
+
+  prepare(events: readonly RecordedEvent[]): Promise<unknown[]> {
+    const [first, last] = [events[0]?.position, events.at(-1)?.position];
+    if (first === undefined || last === undefined) return Promise.resolve([]);
+    const number = ++this.#lastNumber;
+    const prepared = Promise.withResolvers<unknown[]>();
+    this.#waiting.set(number, prepared);
+    this.#worker.postMessage({ number, first, last, count: events.length } satisfies Prepare);
+    return prepared.promise;
+  }
+}
