@@ -32,6 +32,7 @@ export interface BuildParts {
 }
 
 interface Step extends Batch {
+  upkeep: boolean;
   prepared: Promise<unknown[] | undefined>;
 }
 
@@ -101,7 +102,9 @@ export abstract class Builder implements Build {
   #prepared(batch: Batch, to: bigint): Step {
     const events = batch.events.filter(({ position }) => position <= to);
     const position = batch.position < to ? batch.position : to;
-    return { events, position, prepared: this.#prepare(events) };
+    this.#transactions += 1;
+    const upkeep = position === to || this.#transactions % TRANSACTIONS_PER_UPKEEP === 0;
+    return { events, position, upkeep, prepared: this.#prepare(events) };
   }
 
   #prepare(events: Batch['events']): Step['prepared'] {
@@ -113,12 +116,11 @@ export abstract class Builder implements Build {
 
   async #apply(step: Step, onProgress: (position: bigint, events: number) => void): Promise<void> {
     const { events, position } = step;
-    this.#transactions += 1;
     try {
       const prepared = await step.prepared;
       await this.write(position, async (transaction) => {
         await applyEvents(this.projection, transaction, events, prepared);
-        if (this.#transactions % TRANSACTIONS_PER_UPKEEP === 0) await this.projection.maintain?.(transaction);
+        if (step.upkeep) await this.projection.maintain?.(transaction);
       });
     } catch (error) {
       if (!isUnavailable(error) || this.#isAborted) throw error;

@@ -30,7 +30,6 @@ export interface ProjectionRunnerOptions {
 export class ProjectionRunner extends FollowedProjections<LiveProjection> implements Projections {
   readonly #parts: ProjectionParts;
   readonly #rebuilds = new Map<string, { rebuild: Rebuild; done: Promise<void> }>();
-  #isStopped = false;
 
   constructor({ projections, ...parts }: ProjectionRunnerOptions) {
     super();
@@ -44,12 +43,11 @@ export class ProjectionRunner extends FollowedProjections<LiveProjection> implem
   /** Makes the tables, anew where a version has changed, and starts to follow the log or who does. */
   async start(): Promise<void> {
     for (const live of this.followed.values()) await live.start();
-    void this.#buildFirst();
+    this.#buildFirst();
   }
 
   /** Ends rebuilds, finishes batches under way and saves the positions. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
     for (const { rebuild } of this.#rebuilds.values()) rebuild.abort(illegalState('the service is stopping'));
     await Promise.all([...this.#rebuilds.values()].map(({ done }) => done));
     await Promise.all([...this.followed.values()].map((live) => live.stop()));
@@ -71,7 +69,7 @@ export class ProjectionRunner extends FollowedProjections<LiveProjection> implem
     if (this.rebuildStatus(name)?.state === 'running') throw illegalState(`${name} is being rebuilt`);
     if (live.state === 'stopped') throw illegalState(`${name} is stopped`);
     if (!live.leading) throw illegalState(`${name} is run by another process: ask that one`);
-    return this.#begin(live, verify).rebuild.status;
+    return this.#begin(live, { verify }).rebuild.status;
   }
 
   rebuildStatus(name: string): RebuildStatus | undefined {
@@ -85,19 +83,20 @@ export class ProjectionRunner extends FollowedProjections<LiveProjection> implem
     return this.rebuildStatus(name);
   }
 
-  #begin(live: LiveProjection, verify = false) {
+  #begin(live: LiveProjection, { verify = false, after = Promise.resolve() } = {}) {
     const rebuild = new Rebuild(live, this.#parts, { verify });
-    const begun = { rebuild, done: rebuild.run() };
+    const begun = { rebuild, done: after.then(() => rebuild.run()) };
     this.#rebuilds.set(live.name, begun);
     return begun;
   }
 
   /** One after the other: those whose tables are to be made first, and those that were cut short. */
-  async #buildFirst(): Promise<void> {
+  #buildFirst(): void {
+    let after = Promise.resolve();
     for (const live of this.followed.values()) {
       const { file } = this.#parts.database.of(live.name);
-      if (this.#isStopped || !(live.awaitsBuild || (file && isBeingBuilt(file.path)))) continue;
-      await (this.#rebuilds.get(live.name) ?? this.#begin(live)).done;
+      const isDue = live.awaitsBuild || (live.leading && file && isBeingBuilt(file.path));
+      if (isDue) after = this.#begin(live, { after }).done;
     }
   }
 }

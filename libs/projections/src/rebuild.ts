@@ -26,7 +26,7 @@ export class Rebuild {
   readonly #parts: ProjectionParts;
   readonly #verify: boolean;
   readonly #build: Build;
-  readonly #startedAtMs = performance.now();
+  #startedAtMs = performance.now();
   #state: RebuildStatus['state'] = 'running';
   #error: unknown;
   #aborted: { reason: unknown } | undefined;
@@ -63,6 +63,7 @@ export class Rebuild {
   async run(): Promise<void> {
     const { logger } = this.#parts;
     const fields = { projection: this.#live.name };
+    this.#startedAtMs = performance.now();
     try {
       await this.#run();
       this.#seconds = this.#elapsedSeconds();

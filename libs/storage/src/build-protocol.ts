@@ -14,6 +14,9 @@ export interface BuildOptions {
   installation?: string | undefined;
 }
 
+/** What these threads hold is a page or two; the young generation is wide, since nearly all that they make is short-lived. */
+export const BUILD_LIMITS = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 64 };
+
 /** One is asked after the other. */
 export type BuildStep =
   | { kind: 'begin'; limit: bigint }

@@ -10,15 +10,20 @@ const { projection, reader } = await openProjection(workerData as BuildOptions);
 const categories = new Set(projection.categories);
 
 /** Read here again: that costs less than to copy them from the other thread. */
-function prepare({ first, last, count }: Prepare): Promise<unknown[]> {
-  const page = { after: Number(first) - 1, head: Number(last), limit: count, categories };
-  return projection.prepare?.(reader.scan(page).events) ?? Promise.resolve([]);
+async function prepare({ number, first, last, count }: Prepare): Promise<Prepared> {
+  try {
+    const { events } = reader.scan({
+      after: Number(first) - 1,
+      head: Number(last),
+      limit: count,
+      categories,
+    });
+    return { number, values: (await projection.prepare?.(events)) ?? [] };
+  } catch (error) {
+    return { number, error: plainError(error) };
+  }
 }
 
-port.on('message', (asked: Prepare) => {
-  const { number } = asked;
-  prepare(asked).then(
-    (values) => port.postMessage({ number, values } satisfies Prepared),
-    (error) => port.postMessage({ number, error: plainError(error) } satisfies Prepared),
-  );
+port.on('message', async (asked: Prepare) => {
+  port.postMessage(await prepare(asked));
 });

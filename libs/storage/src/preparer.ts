@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { RecordedEvent } from '#kernel';
-import type { BuildOptions, Prepare, Prepared } from './build-protocol.js';
+import { BUILD_LIMITS, type BuildOptions, type Prepare, type Prepared } from './build-protocol.js';
 import { thrownError } from './plain-error.js';
 
 /** A thread that prepares events of the log; it ends with the one that made it. */
@@ -12,6 +12,7 @@ export class Preparer {
   constructor(workerData: BuildOptions) {
     this.#worker = new Worker(new URL('./prepare.worker.js', import.meta.url), {
       workerData,
+      resourceLimits: BUILD_LIMITS,
       name: 'prepare',
     });
     this.#worker.on('message', ({ number, values, error }: Prepared) => {

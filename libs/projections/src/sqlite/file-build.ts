@@ -34,6 +34,12 @@ export class FileBuild extends Builder {
     return 0n;
   }
 
+  override async advance(...asked: Parameters<Builder['advance']>): Promise<void> {
+    await super.advance(...asked);
+    // So that little is left to be written when it is closed, for which the live projection stands still.
+    await this.#open().database.checkpoint();
+  }
+
   countDifferences(): Promise<number> {
     return this.#open().database.compareWith(this.#live.path, this.projection.tables);
   }

@@ -98,6 +98,11 @@ export class SqliteReadDatabase implements ReadDatabase {
     return (await this.#connections.reader.executeQuery<Row>(query)).rows;
   }
 
+  /** Writes the journal to the file, and waits for the disk. */
+  checkpoint(): Promise<void> {
+    return this.#enqueue(async () => this.#connections.writer.exec('pragma wal_checkpoint(passive)'));
+  }
+
   /** Counts the rows that stand otherwise in these tables of the other file, which nobody may write meanwhile. */
   compareWith(file: string, tables: readonly string[]): Promise<number> {
     return this.#enqueue(async () => {
