@@ -19,8 +19,9 @@ const tell = (report: BuildReport): void => port.postMessage(report);
 const options = workerData as BuildOptions;
 const { live, installation } = options;
 const { projection, reader } = await openProjection(options);
-if (projection.prepare) {
-  const preparer = new Preparer(options);
+const prepareHere = projection.prepare?.bind(projection);
+if (prepareHere) {
+  const preparer = new Preparer(options, prepareHere);
   projection.prepare = (events) => preparer.prepare(events);
 }
 const fail = (error: unknown): void => {

@@ -1,3 +1,4 @@
+import { close, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type Compilable, type CompiledQuery, Kysely, sql } from 'kysely';
 import { executing } from '../executing.js';
@@ -139,9 +140,12 @@ export class SqliteReadDatabase implements ReadDatabase {
       const [replaced, next] = [file.path, putInPlace(file.path)];
       const connections = connectOrRemove(next);
       file.path = next;
+      // Whoever closes it last waits until a large file's space is freed: that is nobody of this thread.
+      const descriptor = openSync(replaced, 'r');
       // Of a file that has no name any more SQLite doesn't write the journal back when it is closed.
       removeFile(replaced);
       this.#disconnect();
+      close(descriptor, () => undefined);
       this.#connections = connections;
     });
   }
