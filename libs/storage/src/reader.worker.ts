@@ -1,7 +1,8 @@
 // Runs in a worker thread: it answers what takes long to read, so that the event loop never waits for it.
 import { parentPort, workerData } from 'node:worker_threads';
-import { KeyReader, Sealer, SubjectKeyReader } from '#worker/privacy';
+import { KeyReader, SubjectKeyReader } from '#worker/privacy';
 import { LocalQueries, type ProjectionModule, RemoteReadFolder } from '#worker/projections';
+import { fileDeps } from './opened-projection.js';
 import { plainError } from './plain-error.js';
 import type { Question, ReaderOptions, ReaderReport } from './reader-protocol.js';
 
@@ -16,14 +17,12 @@ const database = new RemoteReadFolder(folder, {
 const keyFile = new KeyReader(keys);
 // Destroyed keys are not told of here, so none is kept.
 const subjectKeys = new SubjectKeyReader(keyFile, masterKey, { keysInMemory: 0 });
-const sealer = new Sealer(subjectKeys);
 
 const queries = await LocalQueries.make(
   await Promise.all(modules.map((url) => import(url) as Promise<ProjectionModule>)),
   {
+    ...fileDeps(subjectKeys),
     database,
-    open: (sealed, stream) => sealer.open(sealed, stream, { remember: false }),
-    secret: (name) => subjectKeys.secret(name),
     failed: (error) => tell({ kind: 'failed', error: plainError(error) }),
   },
 );
