@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { LogReader, pageRange } from '#worker/event-store';
 import { KeyReader, PersonalDataCodec, Sealer, SubjectKeyReader } from '#worker/privacy';
 import { LocalQueries, type ProjectionModule, RemoteReadFolder } from '#worker/projections';
+import { fileDeps } from './opened-projection.js';
 import { plainError } from './plain-error.js';
 import type { Question, ReaderOptions, ReaderReport } from './reader-protocol.js';
 
@@ -18,16 +19,14 @@ const keyFile = new KeyReader(keys);
 const logFile = new LogReader(log);
 // Destroyed keys are not told of here, so none is kept.
 const subjectKeys = new SubjectKeyReader(keyFile, masterKey, { keysInMemory: 0 });
-const sealer = new Sealer(subjectKeys);
 
 const queries = await LocalQueries.make(
   await Promise.all(modules.map((url) => import(url) as Promise<ProjectionModule>)),
   {
+    ...fileDeps(subjectKeys),
     database,
-    open: (sealed, stream) => sealer.openOrNull(sealed, stream, { remember: false }),
     log: { read: async (stream, range = {}) => logFile.readStream(stream, pageRange(range)) },
-    codec: new PersonalDataCodec(sealer),
-    secret: (name) => subjectKeys.secret(name),
+    codec: new PersonalDataCodec(new Sealer(subjectKeys)),
     failed: (error) => tell({ kind: 'failed', error: plainError(error) }),
   },
 );
