@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 const shared = {
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': ['@swc/jest'] },
@@ -19,5 +21,7 @@ const project = (kind) => ({
 export default {
   projects: [project('unit'), project('int'), project('e2e')],
   reporters: ['default', '<rootDir>/test/summary-reporter.mjs'],
-  testTimeout: 60_000,
+  testTimeout: 120_000,
+  // Of two specs at once, one mostly waits: for a disk, a process or a timer.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
 };

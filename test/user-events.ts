@@ -1,30 +1,21 @@
 import type { EventStore } from '#event-store';
 import { type Json, type JsonObject, newId, streamName } from '#kernel';
+import {
+  PERSONAL_FIELDS,
+  type PersonalData,
+  type Standing,
+} from '../apps/tenant-users/src/domain/tenant-user.js';
 
 /** A user as the events so far have it; what is personal is not apart from the rest. */
-export interface LoggedUser {
+export interface LoggedUser extends PersonalData, Standing {
   id: string;
   tenantId: string;
-  status: string;
-  account_kit_id: string;
-  external_id: string | null;
-  email: string | null;
-  username: string | null;
-  first_name: string | null;
-  middle_name: string | null;
-  last_name: string | null;
-  phone_number: string | null;
-  label: string | null;
-  metadata: JsonObject;
-  role: string;
-  teams: string[];
 }
 export type UserValues = Partial<Omit<LoggedUser, 'id' | 'tenantId'>>;
 type Version = 1 | 2;
 
-const STANDING = ['status', 'account_kit_id'];
 const CLEAR_AT_FIRST = ['role', 'teams'];
-const BLANK = {
+const BLANK: PersonalData & Standing = {
   status: 'active',
   account_kit_id: 'kit-1',
   external_id: null,
@@ -103,9 +94,9 @@ export class UserLog {
 
   #told(user: LoggedUser, changed: string[], version: Version): JsonObject {
     const { status, account_kit_id } = user;
-    const picked = (fields: string[]) =>
+    const picked = (fields: readonly string[]) =>
       Object.fromEntries(fields.map((field) => [field, user[field as keyof LoggedUser] as Json]));
-    const personal = Object.keys(BLANK).filter((field) => !STANDING.includes(field));
+    const personal: readonly string[] = PERSONAL_FIELDS;
     const stream = streamName('tenantUser', user.id);
     if (version === 2) {
       const isSealedAnew =

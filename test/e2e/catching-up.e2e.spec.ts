@@ -3,8 +3,8 @@ import { ON_SQLITE_LOG, writeLongHistory } from '../../libs/testing/src/long-his
 import { startService } from '../../libs/testing/src/service-process.js';
 import { eventually, temporaryDataDir } from './support.js';
 
-const EVENTS = 50_000;
-const EVENT_BYTES = 4_000;
+const EVENTS = 25_000;
+const EVENT_BYTES = 8_000;
 /** The events alone are 200 MB: a process that held them, or half of them, would run out of this and end. */
 const HEAP_MEGABYTES = 100;
 

@@ -16,7 +16,7 @@ import {
   verifyKey,
 } from './support.js';
 
-const ROUNDS = 5;
+const ROUNDS = 4;
 const OF_EACH_KIND = 6;
 const MAX_DELAY_MS = 40;
 

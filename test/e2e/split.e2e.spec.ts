@@ -165,12 +165,13 @@ await onKafka(({ setting }) => {
     );
 
     it('given a service itself, when its internal routes are called without the root key, then it refuses', async () => {
+      const environment = readFileSync(`/proc/${pidOf('keys')}/environ`, 'utf8');
+      const [, inside] = /\0TENANTRY_TENANT_USERS_URL=(\S+?)\/tenant-users\0/.exec(environment) ?? [];
       for (const name of ['tenant-users', 'keys']) {
-        const port = /\0PORT=(\d+)\0/.exec(readFileSync(`/proc/${pidOf(name)}/environ`, 'utf8'))?.[1];
         const path = name === 'keys' ? 'holdings' : `messages/user/${MISSING_ID}`;
         const ask = async (headers: Record<string, string>): Promise<number> => {
           const method = name === 'keys' ? 'POST' : 'GET';
-          return (await fetch(`http://127.0.0.1:${port}/internal/${path}`, { method, headers })).status;
+          return (await fetch(`${inside}/${name}/internal/${path}`, { method, headers })).status;
         };
         expect(await ask({})).toBe(401);
         expect(await ask({ authorization: `Bearer ${service.platformKey}` })).toBe(403);

@@ -1,5 +1,6 @@
 // Random requests from the OpenAPI document, by Schemathesis: npm run fuzz. Its own environment lies in .cache.
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -108,6 +109,7 @@ try {
   console.log(`fuzz: ${sent} requests in all, seed ${values.seed}`);
   if (sent < MIN_REQUESTS) throw new Error(`fewer than ${MIN_REQUESTS} requests were sent`);
 } finally {
-  service.kill();
+  // Until it has ended it writes to its data dir.
+  if (service.kill()) await once(service, 'exit');
   rmSync(dataDir, { recursive: true, force: true });
 }

@@ -18,7 +18,7 @@ import {
   identify,
 } from './whole-service.js';
 
-const CYCLES = Number(process.env.TENANTRY_CRASH_CYCLES ?? 50);
+const CYCLES = Number(process.env.TENANTRY_CRASH_CYCLES ?? 30);
 const SEED = Number(process.env.TENANTRY_CRASH_SEED ?? Math.floor(Math.random() * 1_000_000_000));
 const FULL_EVERY_CYCLES = 10;
 const LOAD_MIN_MS = 20;

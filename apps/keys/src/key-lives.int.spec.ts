@@ -277,7 +277,7 @@ describe('the lives of keys', () => {
       const id = newId();
       const draw = (length: number) => createHash('shake256', { outputLength: length }).update(id).digest();
       const run = (resumed: boolean) =>
-        runRepeatably({ id, startedAt: START, resumed, draw }, () =>
+        runRepeatably({ id, startedAt: START, positionAtBegin: 0n, resumed, draw }, () =>
           app.get(CommandBus).execute(commandOf({ ...context, causationId: id })),
         );
       const first = await run(false);

@@ -27,6 +27,7 @@ const servers: Server[] = [];
 let script: RequestListener | undefined;
 let gateway: Gateway;
 let url: string;
+let insideUrl: string;
 
 const echo =
   (service: ServiceName): RequestListener =>
@@ -53,6 +54,7 @@ beforeAll(async () => {
   }
   gateway = new Gateway((service) => ports.get(service), new AppLogger({ logLevel: 'silent' }));
   url = await gateway.listen({ host: '127.0.0.1', port: 0 });
+  insideUrl = await gateway.listenInside();
 });
 
 beforeEach(() => {
@@ -306,6 +308,15 @@ describe('what the gateway answers itself', () => {
 });
 
 describe('/internal', () => {
+  it.each(SERVICES)('is reached by the other services below the name of %s', async (service) => {
+    const answer = await fetch(`${insideUrl}/${service}/internal/x?a=%2F`, { method: 'POST', body: 'x' });
+    expect(await answer.json()).toMatchObject({ service, url: '/internal/x?a=%2F', bytes: 1 });
+  });
+
+  it.each(['/', '/keys', '/other/internal/x', '/internal/x'])('given %s there, then 404', async (target) => {
+    expect((await fetch(`${insideUrl}${target}`)).status).toBe(404);
+  });
+
   it.each(['/internal', '/internal/../internal', '//internal', '/%69nternal/x', 'http://h?/internal'])(
     'given %s, then 404 like any unknown route',
     async (target) => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { notFound, type TenantryError, unavailable } from '#kernel';
 import { type AppLogger, problemOf, refusedAddress, requestIdOf, type Settings } from '#platform';
@@ -9,10 +9,12 @@ import { mergeReadiness, type Readiness } from './readiness.js';
 import { originForm, SERVICES, type ServiceName, serviceOf } from './routes.js';
 
 const ANSWER_TIMEOUT_MS = 5_000;
-/** As the services have them, so that the first to give an idle connection up is the caller. */
-const KEEP_ALIVE_MS = 72_000;
-/** More than the services take, so that it is they who refuse what is too much. */
-const MAX_HEADER_BYTES = 64 * 1024;
+const SERVER_OPTIONS = {
+  // As the services have it, so that the first to give an idle connection up is the caller.
+  keepAliveTimeout: 72_000,
+  // More than the services take, so that it is they who refuse what is too much.
+  maxHeaderSize: 64 * 1024,
+};
 
 interface Answer {
   status: number;
@@ -23,10 +25,14 @@ interface Answer {
 /** Answers for the four services at one address, over HTTP, by the path of each request. */
 export class Gateway {
   private readonly agent = keepAliveAgent();
-  private readonly server = createServer(
-    { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES },
-    (request, response) => this.answer(request, response),
+  private readonly server = createServer(SERVER_OPTIONS, (request, response) =>
+    this.answer(request, response),
   );
+  private readonly inside = createServer(SERVER_OPTIONS, (request, response) => {
+    const [, name, path] = /^\/([\w-]+)(\/.*)/.exec(request.url ?? '') ?? [];
+    const service = SERVICES.find((one) => one === name);
+    this.pass(request, response, service, path);
+  });
   private readonly own: Record<string, () => Promise<Answer>> = {
     '/health/live': async () => json(200, { status: 'up' }),
     '/health/ready': async () => {
@@ -43,15 +49,13 @@ export class Gateway {
   ) {}
 
   /** Answers its own URL. Throws InvalidSetting. */
-  async listen({ host, port }: Pick<Settings, 'host' | 'port'>): Promise<string> {
-    this.server.listen({ host, port });
-    await once(this.server, 'listening').catch((error: unknown) => {
-      throw refusedAddress(error);
-    });
-    const { address, family, port: actual } = this.server.address() as AddressInfo;
-    const isAny = address === '0.0.0.0' || address === '::';
-    const name = isAny ? '127.0.0.1' : family === 'IPv6' ? `[${address}]` : address;
-    return `http://${name}:${actual}`;
+  listen(at: Pick<Settings, 'host' | 'port'>): Promise<string> {
+    return listen(this.server, at);
+  }
+
+  /** Answers the URL below which the services reach each other, each under its name, wherever it listens by then. */
+  listenInside(): Promise<string> {
+    return listen(this.inside, { host: '127.0.0.1', port: 0 });
   }
 
   /** Takes no new connections; resolves when what was under way on the others has been answered. */
@@ -61,12 +65,13 @@ export class Gateway {
     this.server.close();
     await once(this.server, 'close');
     clearInterval(idle);
-    this.agent.destroy();
   }
 
-  /** Ends what `close` still waits for. */
+  /** Ends what `close` still waits for, and the way between the services. */
   cutOff(): void {
     this.server.closeAllConnections();
+    this.inside.close().closeAllConnections();
+    this.agent.destroy();
   }
 
   async readiness(): Promise<Readiness> {
@@ -75,16 +80,25 @@ export class Gateway {
   }
 
   private answer(request: IncomingMessage, response: ServerResponse): void {
-    const requestId = requestIdOf(request);
     const path = originForm(request.url ?? '/');
     const { method } = request;
     const own = method === 'GET' || method === 'HEAD' ? this.own[path.split('?', 1)[0] ?? ''] : undefined;
     if (own) {
+      const requestId = requestIdOf(request);
       const failed = (error: unknown) => this.refuse(response, requestId, unreadable(error));
       own().then((answer) => send(response, requestId, answer), failed);
       return;
     }
-    const service = serviceOf(path);
+    this.pass(request, response, serviceOf(path), path);
+  }
+
+  private pass(
+    request: IncomingMessage,
+    response: ServerResponse,
+    service: ServiceName | undefined,
+    path = '/',
+  ): void {
+    const requestId = requestIdOf(request);
     const port = service && this.portOf(service);
     if (!service) {
       this.refuse(response, requestId, notFound('route'));
@@ -134,6 +148,17 @@ export class Gateway {
     });
     return new Map(await Promise.all(asked));
   }
+}
+
+async function listen(server: Server, { host, port }: Pick<Settings, 'host' | 'port'>): Promise<string> {
+  server.listen({ host, port });
+  await once(server, 'listening').catch((error: unknown) => {
+    throw refusedAddress(error);
+  });
+  const { address, family, port: actual } = server.address() as AddressInfo;
+  const isAny = address === '0.0.0.0' || address === '::';
+  const name = isAny ? '127.0.0.1' : family === 'IPv6' ? `[${address}]` : address;
+  return `http://${name}:${actual}`;
 }
 
 const json = (status: number, body: object): Answer => ({

@@ -9,7 +9,7 @@ const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
 /** A service that lived as long as this has not failed to start. */
 const STEADY_MS = 30_000;
-const LISTENS = /^Tenantry \S+ listens on http:/;
+const LISTENS = /^Tenantry \S+ listens on http:\S+:(\d+)$/;
 
 export interface ServiceProgram {
   name: string;
@@ -39,7 +39,7 @@ export class ServiceProcess {
   private retry: NodeJS.Timeout | undefined;
   private retryDelayMs = FIRST_RETRY_MS;
   private stopping = false;
-  private isListening = false;
+  private listensAt: number | undefined;
   /** What it wrote before it listened, of which the last line tells why it does not. */
   private heldErrors: string[] = [];
 
@@ -53,9 +53,9 @@ export class ServiceProcess {
     this.refuse = reject;
   }
 
-  /** False while it starts, and when it has ended. */
-  get listening(): boolean {
-    return this.isListening;
+  /** Where it listens, of the system's choice at each start; undefined while it starts, and when it has ended. */
+  get port(): number | undefined {
+    return this.listensAt;
   }
 
   /** Resolves when it listens for the first time. */
@@ -98,11 +98,12 @@ export class ServiceProcess {
   }
 
   private heard(line: string): void {
-    if (!LISTENS.test(line)) {
+    const [, port] = LISTENS.exec(line) ?? [];
+    if (!port) {
       this.options.say(line);
       return;
     }
-    this.isListening = true;
+    this.listensAt = Number(port);
     this.firstListening.resolve();
     this.passHeldErrors();
   }
@@ -111,7 +112,7 @@ export class ServiceProcess {
     const { name, sayError } = this.options;
     if (/^\{".*\}$/.test(line)) sayError(`{"service":"${name}",${line.slice(1)}`);
     else this.heldErrors.push(line);
-    if (this.isListening) this.passHeldErrors();
+    if (this.listensAt) this.passHeldErrors();
   }
 
   private passHeldErrors(): void {
@@ -123,7 +124,7 @@ export class ServiceProcess {
   private hasEnded(end: End): void {
     const { code, signal, livedMs } = end;
     const { name } = this.options;
-    this.isListening = false;
+    this.listensAt = undefined;
     this.child = undefined;
     if (code === EX_CONFIG) {
       // One line tells it, whichever of the services was the first to see it.

@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { InvalidSetting, type Settings } from '#platform';
 import { SERVICES, type ServiceName } from './routes.js';
@@ -7,17 +5,6 @@ import { SERVICES, type ServiceName } from './routes.js';
 /** What a service's settings take of its schema's name. */
 const MAX_SCHEMA_LENGTH = 33;
 const DEFAULT_SCHEMA = 'tenantry';
-
-export type Ports = Readonly<Record<ServiceName, number>>;
-
-/** Ports of this machine that nothing listens on just now, for as long as the services live. */
-export async function choosePorts(): Promise<Ports> {
-  const servers = SERVICES.map(() => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return Object.fromEntries(SERVICES.map((service, at) => [service, ports[at]])) as Ports;
-}
 
 /**
  * The environment of one service: this process's own, but for what each service has to itself and what all must agree
@@ -28,17 +15,18 @@ export function serviceEnvironment(
   {
     settings,
     env,
-    ports,
+    insideUrl,
     publicUrl,
-  }: { settings: Settings; env: NodeJS.ProcessEnv; ports: Ports; publicUrl: string },
+  }: { settings: Settings; env: NodeJS.ProcessEnv; insideUrl: string; publicUrl: string },
 ): NodeJS.ProcessEnv {
   const { dataDir, databaseUrl, keyStoreUrl } = settings;
-  const urlOf = (name: ServiceName) => `http://127.0.0.1:${ports[name]}`;
+  const urlOf = (name: ServiceName) => `${insideUrl}/${name}`;
   const others = SERVICES.filter((name) => name !== 'tenant-users');
   return {
     ...env,
     HOST: '127.0.0.1',
-    PORT: String(ports[service]),
+    // A port chosen ahead may be another's by the time the service listens.
+    PORT: '0',
     TENANTRY_DATA_DIR: join(dataDir, service),
     TENANTRY_MASTER_KEY: Buffer.from(settings.masterKey).toString('base64'),
     TENANTRY_ROOT_KEY: settings.rootKey,

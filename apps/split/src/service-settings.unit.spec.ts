@@ -4,7 +4,7 @@ import { parsePostgresUrl } from '#projections';
 import { SERVICES, type ServiceName } from './routes.js';
 import { serviceEnvironment } from './service-settings.js';
 
-const ports = { 'tenant-users': 4001, keys: 4002, budgets: 4003, connections: 4004 };
+const insideUrl = 'http://127.0.0.1:4000';
 const env = { PATH: '/bin', PORT: '3000', KAFKA_BROKERS: 'kafka:9092', TENANTRY_LOG_NUMBER: '7' };
 
 function environments(given: Partial<Settings> = {}): Record<ServiceName, NodeJS.ProcessEnv> {
@@ -17,7 +17,10 @@ function environments(given: Partial<Settings> = {}): Record<ServiceName, NodeJS
   } as Settings;
   const publicUrl = 'http://127.0.0.1:3000';
   return Object.fromEntries(
-    SERVICES.map((service) => [service, serviceEnvironment(service, { settings, env, ports, publicUrl })]),
+    SERVICES.map((service) => [
+      service,
+      serviceEnvironment(service, { settings, env, insideUrl, publicUrl }),
+    ]),
   ) as Record<ServiceName, NodeJS.ProcessEnv>;
 }
 
@@ -34,16 +37,16 @@ describe('the environment of a service', () => {
       PATH: '/bin',
       KAFKA_BROKERS: 'kafka:9092',
       HOST: '127.0.0.1',
-      PORT: '4002',
+      PORT: '0',
       TENANTRY_DATA_DIR: 'data/keys',
       TENANTRY_MASTER_KEY: 'AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=',
       TENANTRY_ROOT_KEY: 'tnt_root_x',
       TENANTRY_PUBLIC_URL: 'http://127.0.0.1:3000',
-      TENANTRY_TENANT_USERS_URL: 'http://127.0.0.1:4001',
+      TENANTRY_TENANT_USERS_URL: 'http://127.0.0.1:4000/tenant-users',
       TENANTRY_LOG_NUMBER: '1',
     });
     expect(tenantUsers).toMatchObject({
-      TENANTRY_SERVICE_URLS: 'http://127.0.0.1:4002,http://127.0.0.1:4003,http://127.0.0.1:4004',
+      TENANTRY_SERVICE_URLS: ['keys', 'budgets', 'connections'].map((name) => `${insideUrl}/${name}`).join(),
       TENANTRY_LOG_NUMBER: '0',
     });
     expect(tenantUsers).not.toHaveProperty('TENANTRY_TENANT_USERS_URL');

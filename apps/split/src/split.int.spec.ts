@@ -16,6 +16,7 @@ const runs: Run[] = [];
 interface Fake {
   name: string;
   pid: number;
+  port: number;
 }
 
 /** Everything in this process but the services, which are stand-ins in processes of their own. */
@@ -153,6 +154,21 @@ describe('four services and the gateway', () => {
     },
   );
 
+  it('given a service whose port another process takes once it has ended, then it is back at another', async () => {
+    const run = new Run();
+    const first = await run.fake('/v1/keys');
+    process.kill(first.pid, 'SIGKILL');
+    await until(() => !isRunning(first.pid));
+    const taken = createServer().listen(first.port, '127.0.0.1');
+    await once(taken, 'listening');
+    await until(() => run.pids().length > SERVICES.length);
+    let answer = await run.get('/v1/keys');
+    for (; answer.status === 503; answer = await run.get('/v1/keys')) await sleep(20);
+    expect(((await answer.json()) as Fake).port).not.toBe(first.port);
+    taken.close();
+    await run.stop();
+  });
+
   it('given requests under way and a signal, then they are answered, and nothing is left', async () => {
     const run = new Run();
     await run.url;
@@ -171,7 +187,7 @@ describe('four services and the gateway', () => {
       ({ status }) => status,
       () => 'cut off',
     );
-    await sleep(200);
+    await until(() => run.lines.includes('keys is frozen'));
     await expect(run.stop()).rejects.toThrow('a service did not end in time and was killed');
     expect(await frozen).not.toBe(200);
     expect(run.running()).toEqual([]);

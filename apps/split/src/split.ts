@@ -5,7 +5,7 @@ import { unavailable } from '#kernel';
 import { AppLogger, InvalidSetting, type Settings } from '#platform';
 import { Gateway } from './gateway.js';
 import type { ServiceName } from './routes.js';
-import { choosePorts, serviceEnvironment } from './service-settings.js';
+import { serviceEnvironment } from './service-settings.js';
 import { Supervisor } from './supervisor.js';
 
 const READY_TIMEOUT_MS = 10_000;
@@ -36,17 +36,17 @@ export async function runSplit(options: SplitOptions): Promise<void> {
   }
   const lock = ExclusiveLock.acquire(join(settings.dataDir, 'data-dir.lock'), 'the data dir');
   let inOrder: boolean;
-  const ports = await choosePorts();
   const said = new Announcement(options.print);
   const logger = new AppLogger(settings);
   const { programOf, printError } = options;
-  const supervisor = new Supervisor({ ports, programOf, say: said.add, sayError: printError }, logger);
+  const supervisor = new Supervisor({ programOf, say: said.add, sayError: printError }, logger);
   const gateway = new Gateway((service) => supervisor.portOf(service), logger);
   try {
     // Before the services start, as they are told the address, and a port that is taken ends everything.
     const url = await gateway.listen(settings);
     const publicUrl = settings.publicUrl ?? url;
-    supervisor.start((service) => serviceEnvironment(service, { ...options, ports, publicUrl }));
+    const insideUrl = await gateway.listenInside();
+    supervisor.start((service) => serviceEnvironment(service, { ...options, insideUrl, publicUrl }));
     const ended = Promise.race([options.stop, supervisor.refused]);
     if (await becomesReady(gateway, supervisor, ended)) {
       said.make([`Tenantry listens on ${url}`, `The API's documentation is at ${url}/docs`]);

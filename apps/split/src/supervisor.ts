@@ -1,10 +1,8 @@
 import type { AppLogger } from '#platform';
 import { SERVICES, type ServiceName } from './routes.js';
 import { ServiceProcess } from './service-process.js';
-import type { Ports } from './service-settings.js';
 
 export interface Services {
-  ports: Ports;
   /** A service's built program. */
   programOf: (service: ServiceName) => string;
   /** Gets each line that a service says of itself. */
@@ -15,15 +13,13 @@ export interface Services {
 
 /** Runs the four services, each in a process of its own. */
 export class Supervisor {
-  private readonly ports: Ports;
   private readonly services: ReadonlyMap<ServiceName, ServiceProcess>;
   /** Resolves when all of them listen for the first time. */
   readonly listening: Promise<unknown>;
   /** Rejects with InvalidSetting when one of them refuses a setting. */
   readonly refused: Promise<never>;
 
-  constructor({ ports, programOf, ...output }: Services, logger: AppLogger) {
-    this.ports = ports;
+  constructor({ programOf, ...output }: Services, logger: AppLogger) {
     this.services = new Map(
       SERVICES.map((name) => [
         name,
@@ -43,7 +39,7 @@ export class Supervisor {
 
   /** Where the service listens; undefined while it does not. */
   portOf(name: ServiceName): number | undefined {
-    return this.services.get(name)?.listening ? this.ports[name] : undefined;
+    return this.services.get(name)?.port;
   }
 
   /** Resolves when all have ended, by themselves or at the deadline; tells whether all did by themselves. */

@@ -101,7 +101,7 @@ function world({ exclusive, step, fate }: { exclusive: boolean; step: Step; fate
       },
       rename: (userId: string, username: string | null) => {
         const update = { tenantId: TENANT, userId, changes: { username } };
-        return updates.execute({ update, context: context() } as never);
+        return updates.execute({ given: update, context: context() } as never);
       },
       remove: (userId: string) => {
         const command = { kind: 'delete' as const, tenant_id: TENANT };
@@ -229,6 +229,24 @@ async function run(
   for (const name of free) await processes[free.indexOf(name)]!.create({ username: name });
   holdersOf(await history());
 }
+
+it('given two users, each with a claim in vain that the other wants now, then each gets what it wants', async () => {
+  const fates: Fate[] = [];
+  const step: Step = (work) => work();
+  const { openProcess, history } = world({ exclusive: false, step, fate: () => fates.shift() ?? 'stored' });
+  const { create, rename } = await openProcess();
+  const [one, two] = [newId(), newId()];
+  await create({ username: 'ann' }, one);
+  await create({ username: 'bob' }, two);
+  fates.push('lost', 'lost');
+  await expect(rename(one, 'cat')).rejects.toThrow('lost');
+  await expect(rename(two, 'dan')).rejects.toThrow('lost');
+  await Promise.all([rename(one, 'dan'), rename(two, 'cat')]);
+  expect([...holdersOf(await history())]).toEqual([
+    ['user.username dan', one],
+    ['user.username cat', two],
+  ]);
+});
 
 type Operation = typeof operation extends fc.Arbitrary<infer Value> ? Value : never;
 

@@ -191,7 +191,7 @@ describe('usernames', () => {
       const outcomes = await Promise.allSettled(
         processes.map((updates, index) => {
           const update = { tenantId: tenantId(), userId: users[index].id, changes: { username } };
-          return updates.execute({ update, context: context() } as never);
+          return updates.execute({ given: update, context: context() } as never);
         }),
       );
       for (const result of outcomes) {

@@ -37,6 +37,8 @@ export interface ExecuteOptions {
   expectNew?: boolean;
   /** What the aggregate must come to hold by what is appended. Throws IdentifierTaken when another one holds it. */
   claims?: readonly Identifier[];
+  /** Before the commands that wait here for the same stream, one of which may itself wait for what asks for this. */
+  outOfTurn?: boolean;
 }
 
 /** Must not reject: the events are there whatever becomes of it. */
@@ -55,7 +57,7 @@ const CACHE: CacheBounds = { maxEntries: 20_000, maxBytes: 67_108_864 };
  * Runs commands: load → decide → append → evolve. States are cached; with several replicas a stale one shows as
  * a conflict, is caught up from the log and decided again. A refusal, or a decision that nothing is to be done, has
  * no append to show it, so neither is made on a state that was only cached. Commands on one stream wait for each
- * other here, so that only other processes can cause conflicts. A repeatable request whose events a stream holds
+ * other here, so that only other processes and fences can cause conflicts. A repeatable request whose events a stream holds
  * already is not decided again: it gets the aggregate as of then.
  */
 export class Aggregates {
@@ -74,8 +76,8 @@ export class Aggregates {
   ) {
     const cache = new AggregateCache({ ...CACHE, ...bounds });
     const snapshots = parts && new Snapshots(parts);
-    const folding = new Folding(store, codec, clock, snapshots);
-    this.states = new States({ store, clock, cache, folding, snapshots });
+    const folding = new Folding(store, codec, snapshots);
+    this.states = new States({ store, cache, folding, snapshots });
     this.repeats = new Repeats(store, folding);
   }
 
@@ -140,7 +142,8 @@ export class Aggregates {
     options: ExecuteOptions,
   ): Promise<Executed<State, Event>> {
     const stream = streamName(decider.category, id);
-    return this.turns.take(stream, () => this.run(decider, stream, command, options));
+    const run = () => this.run(decider, stream, command, options);
+    return options.outOfTurn ? run() : this.turns.take(stream, run);
   }
 
   private async run<State, Command, Event extends DomainEvent>(
@@ -193,7 +196,7 @@ export class Aggregates {
   ): Promise<Executed<State, Event>> {
     const now = this.clock.now().toISOString();
     // Times within a stream never go back, whatever the clock does.
-    const at = known.last && known.last.at > now ? known.last.at : now;
+    const at = known.updatedAt && known.updatedAt > now ? known.updatedAt : now;
     const encoded = await Promise.all(
       events.map((event) =>
         this.codec.encode(
@@ -205,13 +208,16 @@ export class Aggregates {
     const { claims = [] } = options;
     const { revision, position } = await this.store.append(stream, known.revision, encoded, { claims });
     const first = revision - encoded.length + 1;
-    const appended = encoded.map((event, index) => ({ ...event, stream, revision: first + index }));
+    const appended = encoded.map(({ opened: _, ...event }, index) => {
+      return { ...event, stream, revision: first + index };
+    });
     this.repeats.pass(stream, revision);
     const state = events
       .map((event, index) => this.codec.known?.(event, encoded[index] as NewEvent) ?? event)
       .reduce((current, event) => decider.evolve(current, event), known.state);
-    this.states.appended(decider, stream, known, { state, revision, position, events: appended });
+    const made = { state, revision, position, events: appended };
+    const next = this.states.appended(decider, stream, known, made);
     await this.afterAppend?.(appended);
-    return { state, revision, position, events };
+    return { ...next, events };
   }
 }

@@ -33,7 +33,11 @@ export function appendRequest(
       code: 'payload_too_large',
     });
   }
-  return { request: { stream, expected: revisionNumber(expected), rows }, bytes };
+  const opened = events.flatMap((event): [string, string][] => {
+    const { sealed, clear } = event.opened?.() ?? {};
+    return sealed !== undefined && clear ? [[sealed, jsonText(clear)]] : [];
+  });
+  return { request: { stream, expected: revisionNumber(expected), rows, opened }, bytes };
 }
 
 /** V8 walks the value recursively, and some thousand levels exhaust its stack. */

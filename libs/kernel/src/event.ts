@@ -27,10 +27,15 @@ export interface NewEvent<Data = JsonObject> extends DomainEvent<string, Data> {
   readonly id: string;
   readonly at: string;
   readonly metadata: EventMetadata;
+  /**
+   * What a text of `data` was sealed from, so that read models of this process need not open it again. A function, so
+   * that it is in no JSON of the event.
+   */
+  readonly opened?: () => { sealed: string; clear: JsonObject };
 }
 
 /** An event as the log holds it. Revisions start at 0 in each stream; positions grow through the whole log. */
-export interface RecordedEvent<Data = JsonObject> extends NewEvent<Data> {
+export interface RecordedEvent<Data = JsonObject> extends Omit<NewEvent<Data>, 'opened'> {
   readonly stream: string;
   readonly revision: number;
   readonly position: bigint;

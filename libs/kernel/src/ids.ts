@@ -1,23 +1,9 @@
-import { randomFillSync } from 'node:crypto';
 import { v7, validate } from 'uuid';
+import { randomOctets } from './random.js';
 import { repeatableRequest } from './repeatable-request.js';
 
-/** Random bytes are drawn for some hundreds of ids at once: a draw costs more than all the rest of an id. */
-const pool = new Uint8Array(16 * 256);
-let used = pool.length;
-
-/** 16 bytes of their own. */
-export function random16(): Uint8Array {
-  if (used === pool.length) {
-    randomFillSync(pool);
-    used = 0;
-  }
-  used += 16;
-  return pool.slice(used - 16, used);
-}
-
 /** A UUID of version 7 (RFC 9562): ordered by time to the millisecond. */
-export const uniqueId = (): string => v7({ rng: random16 });
+export const uniqueId = (): string => v7({ rng: () => randomOctets(16) });
 
 /** The same for what callers see: in a repeatable request it is the same each time. */
 export function newId(): string {

@@ -29,8 +29,9 @@ export {
 } from './event.js';
 export { fold, foldEmail } from './fold.js';
 export type { Identifier, IdentifierKind } from './identifier.js';
-export { derivedId, isId, newId, random16, uniqueId } from './ids.js';
+export { derivedId, isId, newId, uniqueId } from './ids.js';
 export { formatUsd, type MicroUsd, parseUsd } from './money.js';
+export { randomOctets } from './random.js';
 export {
   drawBytes,
   type RepeatableRequest,

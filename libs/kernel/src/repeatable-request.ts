@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes } from 'node:crypto';
+import { randomOctets } from './random.js';
 
 /**
  * A request that may come again, also after a crash in the middle of it, and then has the effect and the answer
@@ -13,11 +13,8 @@ export interface RepeatableRequest {
   readonly startedAt: number;
   /** It was begun before, and how far that came is not known. */
   readonly resumed: boolean;
-  /**
-   * The last revision of a stream when the request first came, -1 for no stream; undefined where that is not known.
-   * None of its events stands at it or before it.
-   */
-  revisionAtBegin?(stream: string): number | undefined;
+  /** How far the log had come by then, or less: all of its events stand after that. */
+  readonly positionAtBegin: bigint;
   /** Random bytes; each time the request comes the n-th call gives the same. */
   draw(length: number): Uint8Array;
 }
@@ -32,4 +29,4 @@ export const repeatableRequest = (): RepeatableRequest | undefined => current.ge
 
 /** Random bytes for what callers see, which a repeated request must give again. */
 export const drawBytes = (length: number): Uint8Array =>
-  current.getStore()?.draw(length) ?? randomBytes(length);
+  current.getStore()?.draw(length) ?? randomOctets(length);

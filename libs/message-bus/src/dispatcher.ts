@@ -9,7 +9,8 @@ export type Handle = (context: MessageContext) => Promise<void>;
 
 export interface DispatcherOptions {
   group: string;
-  handlersOf(type: string): readonly Handle[];
+  /** Nobody for what is none of the group's. */
+  handlersOf(message: Message<object>): readonly Handle[];
   /** Where dead letters go. */
   publisher: MessagePublisher;
   logger: BusLogger;
@@ -47,8 +48,12 @@ export class Dispatcher {
    * `signal` cut short the wait for another try.
    */
   async dispatch(topic: string, messages: readonly Message<object>[], signal: AbortSignal): Promise<number> {
-    const items = messages.map((message) => ({ message, done: false }));
-    const lanes = Map.groupBy(items, ({ message }) => message.subject);
+    const items = messages.map((message) => ({
+      message,
+      done: this.options.handlersOf(message).length === 0,
+    }));
+    const handled = items.filter(({ done }) => !done);
+    const lanes = Map.groupBy(handled, ({ message }) => message.subject);
     const open = lanes.values();
     const runLanes = async (): Promise<void> => {
       for (const lane of open) await this.runLane(topic, lane, signal);
@@ -72,8 +77,7 @@ export class Dispatcher {
   }
 
   private async deliver(topic: string, message: Message<object>, signal: AbortSignal): Promise<boolean> {
-    const handlers = this.options.handlersOf(message.type);
-    if (handlers.length === 0) return true;
+    const handlers = this.options.handlersOf(message);
     const errors = validateMessage(message);
     const first = { message, topic, group: this.options.group, attempt: 1 };
     if (errors.length > 0) {

@@ -1,7 +1,18 @@
 import { type MessageHandler, type MsPattern, Server } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
+import type { Message } from '#contracts';
 import type { Handle } from './dispatcher.js';
 import type { MessageContext } from './message-bus.js';
+
+/** What an `@EventPattern` may say beside its type. */
+export interface PatternExtras {
+  /** Which messages are nothing to the handler: they pass without being checked or handed to it. */
+  skips?(data: { readonly [field: string]: unknown }): boolean;
+}
+
+interface Handler extends PatternExtras {
+  handle: Handle;
+}
 
 /**
  * The part of a Nest transport that all buses share: it keeps the `@EventPattern` handlers that Nest binds to
@@ -10,13 +21,18 @@ import type { MessageContext } from './message-bus.js';
 export abstract class EventServer extends Server {
   /** Without it Nest logs the failures of handlers itself, text included. */
   override readonly propagatesEventHandlerErrors = true;
-  private readonly handlers = new Map<string, Handle[]>();
+  private readonly handlers = new Map<string, Handler[]>();
 
-  override addHandler(pattern: MsPattern, callback: MessageHandler, isEventHandler = false): void {
+  override addHandler(
+    pattern: MsPattern,
+    callback: MessageHandler,
+    isEventHandler = false,
+    { skips }: PatternExtras = {},
+  ): void {
     if (!isEventHandler) throw new Error(`${String(pattern)}: the bus carries events, not requests`);
     const route = this.normalizePattern(pattern);
     const handle = (context: MessageContext) => run(callback, context);
-    this.handlers.set(route, [...(this.handlers.get(route) ?? []), handle]);
+    this.handlers.set(route, [...(this.handlers.get(route) ?? []), { handle, ...(skips && { skips }) }]);
   }
 
   /** The message types that have a handler. */
@@ -24,8 +40,13 @@ export abstract class EventServer extends Server {
     return [...this.handlers.keys()];
   }
 
-  protected handlersOf(type: string): readonly Handle[] {
-    return this.handlers.get(type) ?? [];
+  protected isHandled(type: string): boolean {
+    return this.handlers.has(type);
+  }
+
+  protected handlersOf({ type, data }: Message<object>): Handle[] {
+    const handlers = this.handlers.get(type) ?? [];
+    return handlers.filter(({ skips }) => !skips?.(Object(data))).map(({ handle }) => handle);
   }
 
   override on(): never {

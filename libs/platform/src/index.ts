@@ -1,4 +1,4 @@
-export { decodeCursor, encodeCursor, LIST_ORDERS, type ListOrder, pageOf } from '#kernel';
+export { decodeCursor, encodeCursor, LIST_ORDERS, type ListOrder } from '#kernel';
 export { requireScope } from './access/access.guard.js';
 export { apiKeyPrefix, createApiKey, hashApiKey, parseApiKey } from './access/api-key.js';
 export {
@@ -7,6 +7,7 @@ export {
   type Caller,
   type KitTerms,
   type KnownUser,
+  type Owner,
   type PlatformAccess,
   PlatformKeys,
   SCOPES,
@@ -35,8 +36,18 @@ export {
   UsdField,
 } from './http/fields.js';
 export { BODY_LIMIT_BYTES } from './http/json-body.js';
-export { NoQuery, type Page, PageQuery } from './http/pagination.js';
-export { ByUserId, CurrentAccess, CurrentCaller, CurrentContext, IdParam, UserId } from './http/params.js';
+export { newestFirst } from './http/newest-first.js';
+export { NoQuery, type Page, PageOf, PageQuery } from './http/pagination.js';
+export {
+  ByUserId,
+  type Call,
+  CurrentAccess,
+  CurrentCall,
+  CurrentCaller,
+  CurrentContext,
+  IdParam,
+  UserId,
+} from './http/params.js';
 export { Position } from './http/position.js';
 export { problemOf } from './http/problem.filter.js';
 export { requestIdOf } from './http/request-id.js';
@@ -45,6 +56,7 @@ export { IdempotentPost } from './idempotency/idempotent-post.js';
 export { IdempotentRequests } from './idempotency/idempotent-requests.js';
 export { readKafkaSettings, refusedSetting } from './kafka-settings.js';
 export { Cascade, type Close, type Closed } from './operations/cascade.js';
+export { ContextCommand } from './operations/context-command.js';
 export type { Holder, Removed } from './operations/holder.js';
 export { Holdings } from './operations/holdings.js';
 export { LogAnswers } from './operations/log-answers.js';

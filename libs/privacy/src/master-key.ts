@@ -1,5 +1,5 @@
-import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
-import { illegalState } from '#kernel';
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { illegalState, randomOctets } from '#kernel';
 import { decrypt, encrypt, IV_BYTES } from './aes-gcm.js';
 
 export const KEY_BYTES = 32;
@@ -21,7 +21,7 @@ export class MasterKey {
   }
 
   wrap(label: string, key: Uint8Array): Uint8Array {
-    return encrypt(this.#key, randomBytes(IV_BYTES), label, key);
+    return encrypt(this.#key, randomOctets(IV_BYTES), label, key);
   }
 
   unwrap(label: string, wrapped: Uint8Array): Uint8Array {

@@ -42,8 +42,11 @@ export class PersonalDataCodec {
     if (typeof personal !== 'object' || typeof subject_key !== 'string') {
       throw new Error(`${event.type}: personal data must be an object beside a subject_key`);
     }
-    const fresh = await this.sealer.seal(subject_key, stream, personal as JsonObject, nameOf(event));
-    return stored(event, { ...event.data, personal: fresh });
+    const clear = personal as JsonObject;
+    const name = nameOf(event);
+    const sealed = await this.sealer.seal(subject_key, stream, clear, name);
+    const encoded = stored(event, { ...event.data, personal: sealed });
+    return name === PERSONAL ? { ...encoded, opened: () => ({ sealed, clear }) } : encoded;
   }
 
   async decode(event: RecordedEvent): Promise<RecordedEvent<object>> {

@@ -46,7 +46,8 @@ describe('PersonalDataCodec', () => {
 
   it('given personal data, when the event is encoded, then it is sealed and the rest is as it was', async () => {
     const encoded = await codec.encode(created, STREAM);
-    expect(encoded).toEqual({ ...created, data: { ...created.data, personal: expect.any(String) } });
+    expect(encoded).toMatchObject({ ...created, data: { ...created.data, personal: expect.any(String) } });
+    expect(encoded.opened?.()).toEqual({ sealed: encoded.data.personal, clear: personal });
     expect(JSON.stringify(encoded)).not.toContain('alice');
     expect(created.data.personal).toBe(personal);
   });

@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { illegalState, isTenantryError, type JsonObject, random16 } from '#kernel';
+import { illegalState, isTenantryError, type JsonObject, randomOctets } from '#kernel';
 import { decrypt, encrypt, IV_BYTES } from './aes-gcm.js';
 import type { SubjectKeyStore } from './subject-keys.js';
 
@@ -14,7 +14,7 @@ interface KeyState {
   key: KeyObject;
   /** Of values that were sealed in the first format. */
   firstKey?: KeyObject;
-  opened?: { sealed: string; place: string; value: JsonObject };
+  opened?: { sealed: string; place: string; text: string; value?: JsonObject };
 }
 
 /** Values are larger than keys, of which stores keep more. */
@@ -63,10 +63,10 @@ export class Sealer {
     if (!state) throw illegalState('the personal data key is destroyed');
     const text = JSON.stringify(value);
     const place = placeOf(name, stream);
-    const bytes = encrypt(state.key, random16().subarray(0, IV_BYTES), place, Buffer.from(text));
+    const bytes = encrypt(state.key, randomOctets(IV_BYTES), place, Buffer.from(text));
     const sealed = `v2.${keyId}.${bytes.toString('base64url')}`;
     // What was just written is read next, by whoever wrote it.
-    state.opened = { sealed, place, value: JSON.parse(text) as JsonObject };
+    state.opened = { sealed, place, text };
     return sealed;
   }
 
@@ -85,15 +85,20 @@ export class Sealer {
     const subjectKey = await this.keys.find(keyId);
     const state = this.#stateOf(keyId, subjectKey);
     const place = version === 'v1' ? stream : placeOf(name, stream);
-    if (state?.opened?.sealed === sealed && state.opened.place === place) return state.opened.value;
+    const { opened } = state ?? {};
+    if (opened?.sealed === sealed && opened.place === place) {
+      opened.value ??= JSON.parse(opened.text) as JsonObject;
+      return opened.value;
+    }
     const bytes = Buffer.from(text, 'base64url');
     // The last character of base64 can hold bits that decoding drops; a value has one sealed form only.
     if (bytes.toString('base64url') !== text) throw new Error('a sealed value is not in its canonical form');
     if (!state || !subjectKey) return null;
     if (version === 'v1') state.firstKey ??= firstKeyOf(subjectKey);
     const key = version === 'v1' ? state.firstKey : state.key;
-    const value = JSON.parse(decrypt(key as KeyObject, place, bytes).toString()) as JsonObject;
-    if (remember) state.opened = { sealed, place, value };
+    const opening = decrypt(key as KeyObject, place, bytes).toString();
+    const value = JSON.parse(opening) as JsonObject;
+    if (remember) state.opened = { sealed, place, text: opening, value };
     return value;
   }
 

@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { type Clock, isTenantryError, systemClock } from '#kernel';
+import { type Clock, isTenantryError, randomOctets, systemClock } from '#kernel';
 import { KeyReader, type KeyRow } from './key-reader.js';
 import { KEY_BYTES, keyLabel, MasterKey, wrongMasterKey } from './master-key.js';
 import { SqliteIdentifiers, type WriteIdentifiers } from './sqlite-identifiers.js';
@@ -80,7 +79,7 @@ export class SqliteKeyStore implements SubjectKeyStore {
     const fromTime = (this.clock.now().getTime() - IDS_BEGAN_AT_MS) * IDS_A_MILLISECOND;
     this.#lastId = Math.max(this.#lastId + 1, fromTime);
     const id = String(this.#lastId);
-    const key = new Uint8Array(randomBytes(KEY_BYTES));
+    const key = randomOctets(KEY_BYTES);
     this.writer.insert(this.#lastId, this.#masterKey.wrap(keyLabel(id), key));
     this.#recent.set(id, key);
     return id;
@@ -108,7 +107,7 @@ export class SqliteKeyStore implements SubjectKeyStore {
     if (known) return known;
     const label = `secret ${name}`;
     if (!this.reader.secret(name)) {
-      await this.writer.insertSecret(name, this.#masterKey.wrap(label, randomBytes(KEY_BYTES)));
+      await this.writer.insertSecret(name, this.#masterKey.wrap(label, randomOctets(KEY_BYTES)));
     }
     const wrapped = this.reader.secret(name);
     if (!wrapped) throw new Error('a secret is not there after it was stored');

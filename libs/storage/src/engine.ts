@@ -1,23 +1,17 @@
-import { type Clock, type RecordedEvent, systemClock } from '#kernel';
+import { type RecordedEvent, systemClock } from '#kernel';
 import { ExclusiveLock } from '#worker/event-store';
 import { KeyReader, Sealer, SubjectKeyReader } from '#worker/privacy';
 import type { Logger, ProjectionDeps, ProjectionModule } from '#worker/projections';
 import { type BusKind, BusRounds } from './bus-rounds.js';
 import { dropForeign } from './derived-files.js';
 import { checkedInstallation } from './installation.js';
-import { type KeyKind, KeyRounds } from './key-rounds.js';
+import { type Answers, KeyRounds } from './key-rounds.js';
 import { LogRounds } from './log-rounds.js';
 import { plainError } from './plain-error.js';
-import { ProjectionsHost } from './projections-host.js';
-import {
-  KEYS_PART,
-  type Kind,
-  type Numbered,
-  type Report,
-  type Request,
-  type StorageOptions,
-} from './protocol.js';
+import type { ProjectionsHost } from './projections-host.js';
+import { type Numbered, type Report, type Request, type StorageOptions, UNANSWERED } from './protocol.js';
 import { openingFile } from './sqlite-file.js';
+import { type Each, type OtherKind, sorted } from './steps.js';
 
 /** So many rounds go by between two checkpoints of the files. */
 const CHECKPOINT_EVERY_ROUNDS = 256;
@@ -25,42 +19,6 @@ const CUT_RETRY_MS = 5;
 const TELL_EVERY_MS = 50;
 
 type Round = Extract<Report, { kind: 'round' }>;
-type OtherKind = Exclude<Kind, KeyKind | BusKind | 'append'> | 'queries';
-type Each<Of extends Kind> = [number: number, request: Request<Of>];
-
-/** By the step of a round that each belongs to. */
-function sorted(requests: readonly Numbered[]) {
-  const keys: Each<KeyKind>[] = [];
-  const appends: Each<'append'>[] = [];
-  const published: Each<BusKind>[] = [];
-  const others: Each<OtherKind>[] = [];
-  for (const [number, request] of requests) {
-    switch (request.kind) {
-      case 'insert-key':
-      case 'destroy-keys':
-      case 'identifiers':
-      case 'put-snapshot':
-      case 'insert-secret':
-      case 'destroy-secret':
-        keys.push([number, request]);
-        break;
-      case 'append':
-        appends.push([number, request]);
-        break;
-      case 'publish':
-      case 'save-offset':
-        published.push([number, request]);
-        break;
-      case 'queries':
-        if (request.part === KEYS_PART) keys.push([number, request]);
-        else others.push([number, request]);
-        break;
-      default:
-        others.push([number, request]);
-    }
-  }
-  return { keys, appends, published, others };
-}
 
 const emptyRound = (): Round => ({
   kind: 'round',
@@ -85,13 +43,20 @@ export class StorageEngine {
   readonly #host: ProjectionsHost | undefined;
   readonly #subjectKeys: SubjectKeyReader | undefined;
   readonly #keyReader: KeyReader | undefined;
-  readonly #clock: Clock = systemClock;
   #waiting: Numbered[] = [];
   #isWorking = false;
   #isClosed = false;
   readonly #closed = Promise.withResolvers<void>();
   #rounds = 0;
   #round = emptyRound();
+  /** What this round's appends have sealed. */
+  #opened = new Map<string, string>();
+  readonly #answers: Answers = {
+    settle: (number, answer) => {
+      if (number !== UNANSWERED) this.#round.answers.push([number, answer]);
+    },
+    refuse: (number, error) => void this.#round.refusals.push([number, plainError(error)]),
+  };
   #cutTimer: NodeJS.Timeout | undefined;
   #telling: NodeJS.Timeout | undefined;
 
@@ -99,6 +64,7 @@ export class StorageEngine {
     { lock, log, keys, bus, read, masterKey, old, ...options }: StorageOptions,
     private readonly report: (report: Report) => void,
     private readonly onFailure: (error: unknown) => void,
+    Host?: typeof ProjectionsHost,
   ) {
     this.#logger = this.#makeLogger();
     this.#lock = lock && openingFile(lock.file, () => ExclusiveLock.acquire(lock.file, lock.what));
@@ -115,8 +81,8 @@ export class StorageEngine {
     if (id !== undefined) dropForeign({ read, bus }, { id, head: this.head }, this.#logger);
     this.#bus = bus ? openingFile(bus, () => new BusRounds(bus, this.#logger)) : undefined;
     const feed = this.#log?.feed;
-    if (read && feed)
-      this.#host = new ProjectionsHost({ folder: read, feed, clock: this.#clock, logger: this.#logger });
+    if (Host && read && feed)
+      this.#host = new Host({ folder: read, feed, clock: systemClock, logger: this.#logger });
   }
 
   take(requests: readonly Numbered[]): void {
@@ -154,20 +120,20 @@ export class StorageEngine {
   }
 
   async #doRound(requests: readonly Numbered[]): Promise<void> {
-    const settle = (number: number, answer: unknown): void => {
-      this.#round.answers.push([number, answer]);
-    };
+    const { settle } = this.#answers;
     const { keys, appends, published, others } = sorted(requests);
     const asks = appends.map(([, append]) => append);
     const before = this.head;
-    const taken = this.#keys?.commit(keys, asks, settle, before) ?? [];
+    const taken = this.#keys?.commit(keys, asks, this.#answers, before) ?? [];
     for (const [, request] of keys) {
       if (request.kind === 'destroy-keys') this.#subjectKeys?.forget(request.ids.map(String));
     }
     const free = asks.filter((_, index) => !taken[index]).map(({ request }) => request);
     const log = this.#log?.commit(free, this.#keys?.commits);
     const events = log?.events ?? [];
+    this.#opened = new Map(free.flatMap(({ opened = [] }) => opened));
     await this.#host?.pass(events);
+    this.#opened.clear();
     await this.#publish(published, before, events);
     const outcomes = log?.outcomes.values();
     for (const [index, [number]] of appends.entries()) settle(number, taken[index] ?? outcomes?.next().value);
@@ -184,17 +150,17 @@ export class StorageEngine {
     this.#round.heads.push(...(told?.heads ?? []));
     const { refusal } = told ?? {};
     for (const [number] of published) {
-      if (refusal) this.#round.refusals.push([number, plainError(refusal)]);
-      else this.#round.answers.push([number, undefined]);
+      if (refusal) this.#answers.refuse(number, refusal);
+      else this.#answers.settle(number, undefined);
     }
   }
 
   /** What may be refused by itself. */
   async #answer(number: number, work: () => unknown): Promise<void> {
     try {
-      this.#round.answers.push([number, await work()]);
+      this.#answers.settle(number, await work());
     } catch (error) {
-      this.#round.refusals.push([number, plainError(error)]);
+      this.#answers.refuse(number, error);
     }
   }
 
@@ -235,7 +201,11 @@ export class StorageEngine {
     const sealer = new Sealer(keys);
     return {
       dialect: 'sqlite',
-      open: (sealed, stream) => sealer.openOrNull(sealed, stream, { remember: false }),
+      open: async (sealed, stream) => {
+        const clear = this.#opened.get(sealed);
+        if (clear !== undefined) return JSON.parse(clear);
+        return sealer.openOrNull(sealed, stream, { remember: false });
+      },
       secret: (name) => keys.secret(name),
     };
   }

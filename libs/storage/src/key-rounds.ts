@@ -11,6 +11,9 @@ import type { Request } from './protocol.js';
 const ERASED_TOGETHER = 50;
 const CUT_WITHIN_MS = 40;
 
+/** SQLite's primary result codes of what a statement alone is to blame for: ERROR, TOOBIG, CONSTRAINT, MISMATCH, RANGE. */
+const OF_THE_STATEMENT = [1, 18, 19, 20, 25];
+
 /** `queries` of the part that stands beside the keys. */
 export type KeyKind =
   | 'insert-key'
@@ -20,6 +23,12 @@ export type KeyKind =
   | 'insert-secret'
   | 'destroy-secret'
   | 'queries';
+
+/** How requests are answered, by their number. */
+export interface Answers {
+  settle(number: number, answer: unknown): void;
+  refuse(number: number, error: unknown): void;
+}
 
 interface Erasure {
   answer: unknown;
@@ -51,13 +60,13 @@ export class KeyRounds {
   }
 
   /**
-   * Answers each request by its number, or later by `settle`. Claims all or none for each append; answers
-   * what is in the way of each. `logHead` is the last position that is durable in the log.
+   * Settles each request now or later; queries that fail are refused by themselves. Claims all or none for each append;
+   * answers what is in the way of each. `logHead` is the last position that is durable in the log.
    */
   commit(
     requests: readonly (readonly [number: number, request: Request<KeyKind>])[],
     appends: readonly Pick<Request<'append'>, 'request' | 'claimed'>[],
-    settle: (number: number, answer: unknown) => void,
+    { settle, refuse }: Answers,
     logHead: number,
   ): (TakenOutcome | undefined)[] {
     if (requests.length === 0 && appends.every(({ claimed }) => claimed === undefined)) return [];
@@ -73,6 +82,11 @@ export class KeyRounds {
       }
       this.#begun.replace(begun);
       for (const [number, request] of requests) {
+        if (request.kind === 'queries') {
+          const refusal = this.#run(request.queries);
+          done.push(() => (refusal ? refuse(number, refusal) : settle(number, undefined)));
+          continue;
+        }
         const answer = this.#apply(request);
         if (request.kind !== 'destroy-keys' && request.kind !== 'destroy-secret') {
           done.push(() => settle(number, answer));
@@ -131,7 +145,7 @@ export class KeyRounds {
     this.#uncut.push(erasure);
   }
 
-  #apply(request: Request<KeyKind>): unknown {
+  #apply(request: Request<Exclude<KeyKind, 'queries'>>): unknown {
     switch (request.kind) {
       case 'insert-key':
         return this.#file.insert(request.id, request.wrapped);
@@ -146,8 +160,6 @@ export class KeyRounds {
         return this.#file.insertSecret(request.name, request.wrapped);
       case 'destroy-secret':
         return this.#file.deleteSecret(request.name);
-      case 'queries':
-        return this.#run(request.queries);
     }
   }
 
@@ -165,9 +177,22 @@ export class KeyRounds {
     }
   }
 
-  #run(queries: readonly PlainQuery[]): void {
-    for (const { sql, parameters } of queries) {
-      this.#file.database.prepare(sql).run(...(parameters as (string | number | null)[]));
+  /** All or none; answers why none. What the disk is to blame for is thrown. */
+  #run(queries: readonly PlainQuery[]): unknown {
+    const { database } = this.#file;
+    let refusal: unknown;
+    database.exec('SAVEPOINT queries');
+    try {
+      for (const { sql, parameters } of queries) {
+        database.prepare(sql).run(...(parameters as (string | number | null)[]));
+      }
+    } catch (error) {
+      const { errcode } = error as { errcode?: number };
+      if (errcode !== undefined && !OF_THE_STATEMENT.includes(errcode & 0xff)) throw error;
+      database.exec('ROLLBACK TO queries');
+      refusal = error;
     }
+    database.exec('RELEASE queries');
+    return refusal;
   }
 }

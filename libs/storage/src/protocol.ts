@@ -42,7 +42,6 @@ export interface Requests {
     ask: { request: AppendRequest; claimed?: ClaimedKeys | undefined };
     answer: AppendOutcome | TakenOutcome;
   };
-  /** Answered like the rest, but nobody waits for it. */
   'insert-key': { ask: { id: number; wrapped: Uint8Array }; answer: undefined };
   'destroy-keys': { ask: { ids: readonly number[]; at: string }; answer: string[] };
   /** Answers what the operation answers. */
@@ -64,6 +63,9 @@ export interface Requests {
 export type Kind = keyof Requests;
 export type Request<Of extends Kind = Kind> = { [Each in Of]: { kind: Each } & Requests[Each]['ask'] }[Of];
 export type AnswerTo<Of extends Kind> = Requests[Of]['answer'];
+
+/** The number of what nobody waits for. */
+export const UNANSWERED = 0;
 
 /** Each with the number that its answer carries. */
 export type Numbered = [number: number, request: Request];

@@ -2,11 +2,21 @@ import { Worker } from 'node:worker_threads';
 import { type TenantryError, unavailable } from '#kernel';
 import { builtUrl } from './built-url.js';
 import { thrownError } from './plain-error.js';
-import type { AnswerTo, Kind, Numbered, Report, Request, Requests, StorageOptions } from './protocol.js';
+import {
+  type AnswerTo,
+  type Kind,
+  type Numbered,
+  type Report,
+  type Request,
+  type Requests,
+  type StorageOptions,
+  UNANSWERED,
+} from './protocol.js';
 
 /** Requests beyond these wait nowhere: they are refused. */
 const MAX_WAITING = 10_000;
 const MAX_WAITING_BYTES = 67_108_864;
+const ANSWERS_A_TURN = 8;
 const WORKER = new URL('./storage.worker.js', builtUrl(import.meta.url));
 
 interface Waiting {
@@ -33,6 +43,8 @@ export class Storage {
   #waitingBytes = 0;
   #lastNumber = 0;
   #unsent: Numbered[] = [];
+  /** Answers that have come and are still to be given. */
+  #due: (() => void)[] = [];
   #failure: TenantryError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -49,6 +61,7 @@ export class Storage {
     worker.on('error', (error) => this.fail(error));
     this.#exited = new Promise((resolve) => {
       worker.once('exit', () => {
+        this.#settleSome(this.#due.length);
         if (this.#waiting.size > 0 || !this.#closing) this.fail(new Error('the storage thread has ended'));
         resolve();
       });
@@ -80,6 +93,11 @@ export class Storage {
     const refusal = this.refusal();
     if (refusal) return Promise.reject(refusal);
     return this.#send({ kind, ...asked } as Request, bytes) as Promise<AnswerTo<Of>>;
+  }
+
+  /** Done before whatever is asked for later, or that fails too: nobody waits for it, so it has no answer. */
+  tell<Of extends Kind>(kind: Of, told: Requests[Of]['ask']): void {
+    if (!this.#failure && !this.#closing) this.#post([UNANSWERED, { kind, ...told } as Request]);
   }
 
   /** Why something would be refused just now. */
@@ -121,9 +139,12 @@ export class Storage {
       this.#waiting.set(number, { bytes, resolve, reject });
     });
     this.#waitingBytes += bytes;
-    this.#unsent.push([number, request]);
-    if (this.#unsent.length === 1) setImmediate(() => this.#flush());
+    this.#post([number, request]);
     return answer;
+  }
+
+  #post(request: Numbered): void {
+    if (this.#unsent.push(request) === 1) setImmediate(() => this.#flush());
   }
 
   #flush(): void {
@@ -134,8 +155,23 @@ export class Storage {
 
   #settle(round: Round): void {
     for (const listener of this.#listeners) listener(round);
-    for (const [number, answer] of round.answers) this.#taken(number)?.resolve(answer);
-    for (const [number, error] of round.refusals) this.#taken(number)?.reject(thrownError(error));
+    const answers = round.answers.map(
+      ([number, answer]) =>
+        () =>
+          this.#taken(number)?.resolve(answer),
+    );
+    const refusals = round.refusals.map(([number, error]) => {
+      return () => this.#taken(number)?.reject(thrownError(error));
+    });
+    const isIdle = this.#due.length === 0;
+    this.#due.push(...answers, ...refusals);
+    if (isIdle) this.#settleSome(ANSWERS_A_TURN);
+  }
+
+  /** What is done upon many answers is spread over turns of the event loop. */
+  #settleSome(limit: number): void {
+    for (const settle of this.#due.splice(0, limit)) settle();
+    if (this.#due.length > 0) setImmediate(() => this.#settleSome(ANSWERS_A_TURN));
   }
 
   #taken(number: number): Waiting | undefined {

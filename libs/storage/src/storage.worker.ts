@@ -16,7 +16,10 @@ const fail = (error: unknown): void => {
 };
 
 try {
-  const engine = new StorageEngine(workerData as StorageOptions, tell, fail);
+  const options = workerData as StorageOptions;
+  // With it comes a query builder, which takes longer to load than all the rest.
+  const host = options.read ? (await import('./projections-host.js')).ProjectionsHost : undefined;
+  const engine = new StorageEngine(options, tell, fail, host);
   tell({ kind: 'opened', head: engine.head });
   port.on('message', async (requests: Numbered[]) => {
     engine.take(requests);

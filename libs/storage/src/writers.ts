@@ -15,10 +15,7 @@ export const logWriter = (storage: Storage, positions?: Positions): LogWriter =>
 });
 
 export const keyWriter = (storage: Storage): KeyWriter => ({
-  insert: (id, wrapped) => {
-    // Requests are served in order, and after a failure none is: what needs the key fails too.
-    storage.ask('insert-key', { id, wrapped }).catch(() => undefined);
-  },
+  insert: (id, wrapped) => storage.tell('insert-key', { id, wrapped }),
   destroy: (ids, at) => storage.ask('destroy-keys', { ids, at }),
   insertSecret: (name, wrapped) => storage.ask('insert-secret', { name, wrapped }),
   destroySecret: (name) => storage.ask('destroy-secret', { name }),

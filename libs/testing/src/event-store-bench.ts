@@ -1,7 +1,7 @@
 import { type AppendResult, type Batch, type EventStore, RevisionConflict } from '#event-store';
 import { type JsonObject, type NewEvent, newId, type RecordedEvent, streamName } from '#kernel';
 
-/** One event store over storage of its own, or of its own streams, made anew for each test. */
+/** One event store over storage of its own, or of its own streams. */
 export interface EventStoreHarness {
   store: EventStore;
   /** Closes the store and opens it again over the same storage. */

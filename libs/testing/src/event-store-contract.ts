@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, it } from '@jest/globals';
 import { describeAppend, describeExpectedRevision, describeRetry } from './event-store-appends.js';
 import {
   type Declarable,
@@ -29,22 +29,31 @@ export function describeEventStore(
   };
   describe(`the event store: ${name}`, () => {
     let current: EventStoreBench;
-    beforeEach(async () => {
-      current = new EventStoreBench(await factory());
-    });
-    afterEach(() => current.dispose());
     const bench = (): EventStoreBench => current;
-    describe('append and read', () => describeAppend(bench));
-    describe('pages of a stream', () => describeReads(bench));
-    describe('expected revision', () => describeExpectedRevision(bench));
-    describe('a retried append', () => describeRetry(bench));
-    describe('what can be stored', () => describeContent(bench));
-    describe('the whole log', () => describeLog(bench, declarable));
-    describe('subscriptions: delivery', () => describeDelivery(bench));
-    describe('subscriptions: filters', () => describeFilters(bench, declarable));
-    describe('subscriptions: pace', () => describePace(bench));
-    describe('subscriptions: closing', () => describeClosing(bench, declarable));
-    it('given random appends, retries and conflicts, then it does what a plain list does', () =>
-      checkRandomAppends(bench()));
+    // What is about streams alone, each test's own: one store does for all of them.
+    describe('streams', () => {
+      beforeAll(async () => {
+        current = new EventStoreBench(await factory());
+      });
+      afterAll(() => current.dispose());
+      describe('append and read', () => describeAppend(bench));
+      describe('pages of a stream', () => describeReads(bench));
+      describe('expected revision', () => describeExpectedRevision(bench));
+      describe('a retried append', () => describeRetry(bench));
+      describe('what can be stored', () => describeContent(bench));
+    });
+    describe('log', () => {
+      beforeEach(async () => {
+        current = new EventStoreBench(await factory());
+      });
+      afterEach(() => current.dispose());
+      describe('the whole log', () => describeLog(bench, declarable));
+      describe('subscriptions: delivery', () => describeDelivery(bench));
+      describe('subscriptions: filters', () => describeFilters(bench, declarable));
+      describe('subscriptions: pace', () => describePace(bench));
+      describe('subscriptions: closing', () => describeClosing(bench, declarable));
+      it('given random appends, retries and conflicts, then it does what a plain list does', () =>
+        checkRandomAppends(bench()));
+    });
   });
 }

@@ -118,6 +118,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       HOST: '127.0.0.1',
       PORT: '0',
       TENANTRY_DATA_DIR: dataDir,
+      // A start spends a sixth of its time on compiling.
+      NODE_COMPILE_CACHE: join(tmpdir(), 'tenantry-compile-cache'),
       ...eventStoreSettings(dataDir),
       ...kafkaOf(dataDir),
       ...env,

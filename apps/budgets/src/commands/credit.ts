@@ -1,25 +1,18 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { type CommandContext, newId } from '#kernel';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { newId } from '#kernel';
+import { ContextCommand } from '#platform';
 import { BudgetLedger, type BudgetOwner, type Transaction } from './budget-ledger.js';
 import type { Amount } from './spend.js';
 
 /** Adds to what may be spent, until it is used up. */
-export class Credit extends Command<Transaction> {
-  constructor(
-    readonly owner: BudgetOwner,
-    readonly credit: Amount,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class Credit extends ContextCommand<{ owner: BudgetOwner } & Amount, Transaction> {}
 
 @CommandHandler(Credit)
 export class CreditHandler implements ICommandHandler<Credit> {
   constructor(private readonly ledger: BudgetLedger) {}
 
   /** Throws `not_found` without a budget or when the user is gone. */
-  execute({ owner, credit: { amount, description }, context }: Credit): Promise<Transaction> {
+  execute({ given: { owner, amount, description }, context }: Credit): Promise<Transaction> {
     const command = {
       kind: 'credit',
       transaction_id: newId(),

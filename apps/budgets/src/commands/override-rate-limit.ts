@@ -1,8 +1,8 @@
 import { Inject } from '@nestjs/common';
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import type { Clock, CommandContext } from '#kernel';
-import { CLOCK } from '#platform';
+import type { Clock } from '#kernel';
+import { CLOCK, ContextCommand } from '#platform';
 import { type RateLimit, rateLimits } from '../domain/rate-limits.js';
 
 export interface Override {
@@ -15,14 +15,7 @@ export interface Override {
 }
 
 /** Gives a user a rate limit in place of the kit's, or takes it back. Answers the position. */
-export class OverrideRateLimit extends Command<bigint> {
-  constructor(
-    readonly override: Override,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class OverrideRateLimit extends ContextCommand<Override> {}
 
 @CommandHandler(OverrideRateLimit)
 export class OverrideRateLimitHandler implements ICommandHandler<OverrideRateLimit> {
@@ -32,7 +25,7 @@ export class OverrideRateLimitHandler implements ICommandHandler<OverrideRateLim
   ) {}
 
   /** Throws `not_found` where there is nothing to take back or the user is gone. */
-  async execute({ override, context }: OverrideRateLimit): Promise<bigint> {
+  async execute({ given: override, context }: OverrideRateLimit): Promise<bigint> {
     const { platformId, tenantId, userId, name, rate } = override;
     const at = this.clock.now().toISOString();
     const what = { platform_id: platformId, tenant_id: tenantId, name, at };

@@ -1,7 +1,7 @@
 import { Inject } from '@nestjs/common';
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { Clock, CommandContext, MicroUsd } from '#kernel';
-import { CLOCK } from '#platform';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { Clock, MicroUsd } from '#kernel';
+import { CLOCK, ContextCommand } from '#platform';
 import type { Account, Period } from '../domain/account.js';
 import { asOf } from '../domain/passage-of-time.js';
 import { BudgetLedger, type BudgetOwner } from './budget-ledger.js';
@@ -17,15 +17,7 @@ export interface SetBudgetResult {
 }
 
 /** Opens the user's budget, or gives it another limit or period. */
-export class SetBudget extends Command<SetBudgetResult> {
-  constructor(
-    readonly owner: BudgetOwner,
-    readonly terms: NewTerms,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class SetBudget extends ContextCommand<{ owner: BudgetOwner } & NewTerms, SetBudgetResult> {}
 
 @CommandHandler(SetBudget)
 export class SetBudgetHandler implements ICommandHandler<SetBudget> {
@@ -35,7 +27,7 @@ export class SetBudgetHandler implements ICommandHandler<SetBudget> {
   ) {}
 
   /** Throws `not_found` when the user is gone. */
-  async execute({ owner, terms: { limit, period }, context }: SetBudget): Promise<SetBudgetResult> {
+  async execute({ given: { owner, limit, period }, context }: SetBudget): Promise<SetBudgetResult> {
     const command = { kind: 'set', limit_micro_usd: limit, period } as const;
     const { state, position } = await this.ledger.execute(owner, command, context);
     if (state.lifecycle !== 'open') throw new Error('a budget that was set is in another state');

@@ -1,5 +1,6 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { type CommandContext, illegalState, type MicroUsd, newId } from '#kernel';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { illegalState, type MicroUsd, newId } from '#kernel';
+import { ContextCommand } from '#platform';
 import { Holds } from '../read-models/holds.js';
 import { BudgetLedger, type BudgetOwner, type Transaction } from './budget-ledger.js';
 
@@ -9,15 +10,7 @@ export interface Settlement {
 }
 
 /** Spends an amount in place of a hold. */
-export class SettleHold extends Command<Transaction> {
-  constructor(
-    readonly owner: BudgetOwner,
-    readonly settlement: Settlement,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class SettleHold extends ContextCommand<{ owner: BudgetOwner } & Settlement, Transaction> {}
 
 @CommandHandler(SettleHold)
 export class SettleHoldHandler implements ICommandHandler<SettleHold> {
@@ -27,7 +20,7 @@ export class SettleHoldHandler implements ICommandHandler<SettleHold> {
   ) {}
 
   /** Throws `over_budget`, `not_found`, and `illegal_state` where the hold is open no more. */
-  async execute({ owner, settlement: { holdId, amount }, context }: SettleHold): Promise<Transaction> {
+  async execute({ given: { owner, holdId, amount }, context }: SettleHold): Promise<Transaction> {
     const ids = { transaction_id: newId(), hold_id: holdId };
     const command = { kind: 'settle', ...ids, amount_micro_usd: amount } as const;
     try {

@@ -1,5 +1,6 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { type CommandContext, type MicroUsd, newId } from '#kernel';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { type MicroUsd, newId } from '#kernel';
+import { ContextCommand } from '#platform';
 import { BudgetLedger, type BudgetOwner, type Transaction } from './budget-ledger.js';
 
 export interface Amount {
@@ -8,22 +9,14 @@ export interface Amount {
   description: string | null;
 }
 
-export class Spend extends Command<Transaction> {
-  constructor(
-    readonly owner: BudgetOwner,
-    readonly spend: Amount,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class Spend extends ContextCommand<{ owner: BudgetOwner } & Amount, Transaction> {}
 
 @CommandHandler(Spend)
 export class SpendHandler implements ICommandHandler<Spend> {
   constructor(private readonly ledger: BudgetLedger) {}
 
   /** Throws `over_budget` above what remains, and `not_found` without a budget or when the user is gone. */
-  execute({ owner, spend: { amount, description }, context }: Spend): Promise<Transaction> {
+  execute({ given: { owner, amount, description }, context }: Spend): Promise<Transaction> {
     const command = {
       kind: 'spend',
       transaction_id: newId(),

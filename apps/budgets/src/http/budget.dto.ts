@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { ChoiceField, TextField, UsdField } from '#platform';
+import { ChoiceField, PageOf, TextField, UsdField } from '#platform';
 import { PERIODS, type Period } from '../domain/account.js';
 import { TRANSACTION_TYPES, type TransactionType } from '../read-models/tables.js';
 import { CountField } from './count-field.js';
@@ -121,14 +121,7 @@ export class TransactionResource {
   at!: string;
 }
 
-export class TransactionPage {
-  @ApiProperty({ type: [TransactionResource] })
-  data!: TransactionResource[];
-  @ApiProperty({ type: String, nullable: true })
-  next_cursor!: string | null;
-  @ApiProperty()
-  total!: number;
-}
+export class TransactionPage extends PageOf(TransactionResource) {}
 
 export class HoldResource {
   @ApiProperty({ format: 'uuid', description: 'Also the id of its transaction.' })

@@ -1,16 +1,14 @@
-import { Body, Controller, Get, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, Put, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import { type CommandContext, notFound, parseUsd, TenantryError } from '#kernel';
+import { notFound, parseUsd, TenantryError } from '#kernel';
 import {
   ByUserId,
-  CurrentAccess,
-  CurrentContext,
+  type Call,
+  CurrentCall,
   IdempotentPost,
   NoQuery,
   PageQuery,
-  type PlatformAccess,
   Position,
   RequireScope,
   UserId,
@@ -50,13 +48,11 @@ export class BudgetsController {
   async set(
     @UserId() userId: string,
     @Body() body: SetBudgetBody,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<BudgetResource> {
     const owner = await this.owners.find(access, userId);
-    const terms = { limit: parseUsd(body.limit_usd, 'limit_usd'), period: body.period };
-    const { account, position } = await this.commands.execute(new SetBudget(owner, terms, context));
+    const terms = { owner, limit: parseUsd(body.limit_usd, 'limit_usd'), period: body.period };
+    const { account, position } = await this.commands.execute(new SetBudget(terms, context));
     await this.position.settle(reply, position, BUDGETS);
     return this.budgets.resource(userId, account);
   }
@@ -69,8 +65,7 @@ export class BudgetsController {
   async get(
     @UserId() userId: string,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
+    @CurrentCall() { access, context }: Call,
   ): Promise<BudgetResource> {
     const owner = await this.owners.find(access, userId);
     const found = await this.budgets.get(owner.tenantId, userId);
@@ -89,12 +84,10 @@ export class BudgetsController {
   async spend(
     @UserId() userId: string,
     @Body() body: SpendBody,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<TransactionResource> {
     const owner = await this.owners.findActive(access, userId);
-    const added = await this.commands.execute(new Spend(owner, amountOf(body), context));
+    const added = await this.commands.execute(new Spend({ owner, ...amountOf(body) }, context));
     await this.position.settle(reply, added.position, BUDGETS);
     return transactionResource('spend', added);
   }
@@ -107,12 +100,10 @@ export class BudgetsController {
   async credit(
     @UserId() userId: string,
     @Body() body: CreditBody,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<TransactionResource> {
     const owner = await this.owners.find(access, userId);
-    const added = await this.commands.execute(new Credit(owner, amountOf(body), context));
+    const added = await this.commands.execute(new Credit({ owner, ...amountOf(body) }, context));
     await this.position.settle(reply, added.position, BUDGETS);
     return transactionResource('credit', added);
   }
@@ -125,9 +116,7 @@ export class BudgetsController {
   async transactions(
     @UserId() userId: string,
     @Query() query: PageQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<TransactionPage> {
     const owner = await this.owners.find(access, userId);
     const isDue = await this.budgets.isDue(owner.tenantId, userId);

@@ -1,16 +1,14 @@
-import { Body, Controller, Delete, HttpCode, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, HttpCode, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiParam, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import { type CommandContext, formatUsd, parseUsd } from '#kernel';
+import { formatUsd, parseUsd } from '#kernel';
 import {
   ByUserId,
-  CurrentAccess,
-  CurrentContext,
+  type Call,
+  CurrentCall,
   IdempotentPost,
   IdParam,
   NoQuery,
-  type PlatformAccess,
   Position,
   RequireScope,
   UserId,
@@ -42,15 +40,13 @@ export class HoldsController {
   async place(
     @UserId() userId: string,
     @Body() body: HoldBody,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<HoldResource> {
     const owner = await this.owners.findActive(access, userId);
     const { expires_in_seconds: expiresInSeconds = DEFAULT_HOLD_SECONDS, description = null } = body;
     const amount = parseUsd(body.amount_usd, 'amount_usd');
-    const wanted = { amount, description, expiresInSeconds };
-    const placed = await this.commands.execute(new PlaceHold(owner, wanted, context));
+    const wanted = { owner, amount, description, expiresInSeconds };
+    const placed = await this.commands.execute(new PlaceHold(wanted, context));
     await this.position.settle(reply, placed.position, BUDGETS);
     return {
       id: placed.id,
@@ -73,13 +69,11 @@ export class HoldsController {
     @UserId() userId: string,
     @IdParam('hold_id') holdId: string,
     @Body() body: SettleBody,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<TransactionResource> {
     const owner = await this.owners.find(access, userId);
-    const settlement = { holdId, amount: parseUsd(body.amount_usd, 'amount_usd') };
-    const added = await this.commands.execute(new SettleHold(owner, settlement, context));
+    const settlement = { owner, holdId, amount: parseUsd(body.amount_usd, 'amount_usd') };
+    const added = await this.commands.execute(new SettleHold(settlement, context));
     await this.position.settle(reply, added.position, BUDGETS);
     return transactionResource('settle', added);
   }
@@ -95,12 +89,10 @@ export class HoldsController {
     @UserId() userId: string,
     @IdParam('hold_id') holdId: string,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<void> {
     const owner = await this.owners.find(access, userId);
-    const position = await this.commands.execute(new ReleaseHold(owner, holdId, context));
+    const position = await this.commands.execute(new ReleaseHold({ owner, holdId }, context));
     if (position !== undefined) await this.position.settle(reply, position, BUDGETS);
   }
 }

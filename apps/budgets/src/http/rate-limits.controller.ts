@@ -1,12 +1,13 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { type CommandContext, notFound } from '#kernel';
 import {
   ByUserId,
+  type Call,
   CurrentAccess,
-  CurrentContext,
+  CurrentCall,
   IdempotentPost,
   NoQuery,
   type PlatformAccess,
@@ -64,9 +65,7 @@ export class RateLimitsController {
     @UserId() userId: string,
     @Param('name', RateLimitNamePipe) name: string,
     @Body() { limit, window_seconds }: SetRateLimitBody,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<RateLimitResource> {
     const owner = await this.owners.find(access, userId);
     await this.override({ ...owner, name, rate: { limit, window_seconds } }, context, reply);
@@ -84,9 +83,7 @@ export class RateLimitsController {
     @UserId() userId: string,
     @Param('name', RateLimitNamePipe) name: string,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<void> {
     const owner = await this.owners.find(access, userId);
     await this.override({ ...owner, name, rate: undefined }, context, reply);
@@ -116,7 +113,7 @@ export class RateLimitsController {
   }
 
   private async override(
-    { platformId, tenantId, userId, name, rate }: OverrideRateLimit['override'],
+    { platformId, tenantId, userId, name, rate }: OverrideRateLimit['given'],
     context: CommandContext,
     reply: FastifyReply,
   ): Promise<void> {

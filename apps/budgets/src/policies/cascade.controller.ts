@@ -3,7 +3,7 @@ import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
 import { MESSAGE_TYPES, type Message, type UserCreated, type UserDeleted } from '#contracts';
 import { Aggregates } from '#event-store';
 import { type Clock, systemContext } from '#kernel';
-import type { MessageContext } from '#message-bus';
+import type { MessageContext, PatternExtras } from '#message-bus';
 import { Cascade, CLOCK } from '#platform';
 import { BudgetLedger } from '../commands/budget-ledger.js';
 import { budget } from '../domain/budget.decide.js';
@@ -15,6 +15,9 @@ export const PARTICIPANT = 'budgets';
 
 /** Whose handlers this service's bus server runs. */
 export const BUDGETS_CONSUMER = Symbol(PARTICIPANT);
+
+/** Most users begin without a budget, and each create would pay for its message. */
+const OF_NO_BUDGET: PatternExtras = { skips: ({ opening_budget }) => opening_budget === null };
 
 /** What this service does on messages of the users' lifecycle. Every step may run twice. */
 @Controller()
@@ -28,7 +31,7 @@ export class CascadeController {
   ) {}
 
   /** Opens the budget that the user has from the start, unless a command or a read was first. */
-  @EventPattern<string>(MESSAGE_TYPES.userCreated, BUDGETS_CONSUMER)
+  @EventPattern<string>(MESSAGE_TYPES.userCreated, BUDGETS_CONSUMER, OF_NO_BUDGET)
   async onUserCreated(@Payload() user: UserCreated, @Ctx() { message }: MessageContext): Promise<void> {
     const { platform_id, tenant_id, user_id, opening_budget } = user;
     if (!opening_budget) return;

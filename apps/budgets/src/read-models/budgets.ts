@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Clock, formatUsd, type MicroUsd, streamName } from '#kernel';
-import { CLOCK, decodeCursor, type Page, pageOf, ReadModels } from '#platform';
+import { CLOCK, newestFirst, type Page, type PageQuery, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { type Account, monthEnd, periodStartOf, remainingOf, rolledOver } from '../domain/account.js';
@@ -40,22 +40,13 @@ export class Budgets {
   async transactions(
     tenantId: string,
     userId: string,
-    { limit, cursor }: { limit: number; cursor?: string | undefined },
+    query: PageQuery,
   ): Promise<Page<TransactionResource> | undefined> {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
     const found = await this.find(tenantId, userId);
     if (!found) return undefined;
-    const read = await this.reader()
-      .selectFrom('budget_transactions')
-      .selectAll()
-      .where('user_id', '=', userId)
-      .where('sequence', '<', before)
-      .orderBy('sequence', 'desc')
-      .limit(limit + 1)
-      .execute();
-    const { rows, next } = pageOf(read, limit);
-    const data = await Promise.all(rows.map((row) => this.transaction(row)));
-    return { data, next_cursor: next, total: found.transaction_count };
+    const ledger = this.reader().selectFrom('budget_transactions').where('user_id', '=', userId);
+    const page = await newestFirst(ledger, query, found.transaction_count);
+    return { ...page, data: await Promise.all(page.data.map((row) => this.transaction(row))) };
   }
 
   /** An account as it is now: the new month's, once the month is over. */

@@ -1,8 +1,8 @@
 import { Inject } from '@nestjs/common';
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import { type CommandContext, streamName } from '#kernel';
-import { KEY_STORE } from '#platform';
+import { streamName } from '#kernel';
+import { ContextCommand, KEY_STORE } from '#platform';
 import { Sealer, type SubjectKeyStore } from '#privacy';
 import { provider } from '../domain/provider.decide.js';
 import type { ProviderSettings } from '../domain/provider.js';
@@ -17,14 +17,7 @@ export interface NewProvider {
 }
 
 /** Answers the position of its event. */
-export class ConfigureProvider extends Command<bigint> {
-  constructor(
-    readonly provider: NewProvider,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class ConfigureProvider extends ContextCommand<NewProvider> {}
 
 @CommandHandler(ConfigureProvider)
 export class ConfigureProviderHandler implements ICommandHandler<ConfigureProvider> {
@@ -35,7 +28,7 @@ export class ConfigureProviderHandler implements ICommandHandler<ConfigureProvid
   ) {}
 
   /** Makes the provider or replaces it as a whole. */
-  async execute({ provider: wanted, context }: ConfigureProvider): Promise<bigint> {
+  async execute({ given: wanted, context }: ConfigureProvider): Promise<bigint> {
     const { platformId, name, settings, secret } = wanted;
     const id = providerId(platformId, name);
     const { state } = await this.aggregates.load(provider, id);

@@ -1,8 +1,8 @@
 import { Inject } from '@nestjs/common';
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
 import { type Clock, type CommandContext, illegalState, isTenantryError, notFound } from '#kernel';
-import { CLOCK } from '#platform';
+import { CLOCK, ContextCommand } from '#platform';
 import { connections, isExpired } from '../domain/connections.decide.js';
 import type { Connection } from '../domain/connections.js';
 import type { AccessToken } from '../http/connection.dto.js';
@@ -13,14 +13,7 @@ import { type OpenedTokens, TokenVault } from './token-vault.js';
 import { UserStanding } from './user-standing.js';
 
 /** Answers what opens the provider's door, refreshed where it is about to expire. */
-export class IssueToken extends Command<AccessToken> {
-  constructor(
-    readonly wanted: ConnectionPlace & { platformId: string },
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class IssueToken extends ContextCommand<ConnectionPlace & { platformId: string }, AccessToken> {}
 
 /** A token that is younger than that lasts for the request that it is asked for. */
 const LEEWAY_MS = 30_000;
@@ -37,7 +30,7 @@ export class IssueTokenHandler implements ICommandHandler<IssueToken> {
   ) {}
 
   /** Throws `illegal_state` with the reason where there is no token that works. */
-  async execute({ wanted, context }: IssueToken): Promise<AccessToken> {
+  async execute({ given: wanted, context }: IssueToken): Promise<AccessToken> {
     const { platformId, ...place } = wanted;
     await this.standing.requireActive(place.tenantId, place.userId);
     const connection = await this.connection(place);

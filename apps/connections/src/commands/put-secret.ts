@@ -1,8 +1,8 @@
 import { Inject } from '@nestjs/common';
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import { type CommandContext, newId } from '#kernel';
-import { KEY_STORE } from '#platform';
+import { newId } from '#kernel';
+import { ContextCommand, KEY_STORE } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
 import { vault } from '../domain/vault.decide.js';
 
@@ -15,14 +15,7 @@ export interface NewSecret {
 }
 
 /** Answers the position of its event. */
-export class PutSecret extends Command<bigint> {
-  constructor(
-    readonly secret: NewSecret,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class PutSecret extends ContextCommand<NewSecret> {}
 
 @CommandHandler(PutSecret)
 export class PutSecretHandler implements ICommandHandler<PutSecret> {
@@ -32,7 +25,7 @@ export class PutSecretHandler implements ICommandHandler<PutSecret> {
   ) {}
 
   /** Makes or replaces the secret. Throws `illegal_state` for one more than a user can have. */
-  async execute({ secret, context }: PutSecret): Promise<bigint> {
+  async execute({ given: secret, context }: PutSecret): Promise<bigint> {
     const { platformId, tenantId, userId, name, value } = secret;
     const { state } = await this.aggregates.peek(vault, userId);
     const { position } = await this.aggregates.execute(

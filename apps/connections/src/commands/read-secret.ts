@@ -1,19 +1,16 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import { type CommandContext, notFound } from '#kernel';
+import { notFound } from '#kernel';
+import { ContextCommand } from '#platform';
 import { secretNamed, vault } from '../domain/vault.decide.js';
 import type { SecretResource } from '../http/vault.dto.js';
 import { Secrets } from '../read-models/secrets.js';
 
 /** Reading a secret leaves a trace in the log, so it is a command. Answers the secret. */
-export class ReadSecret extends Command<SecretResource> {
-  constructor(
-    readonly wanted: { tenantId: string; userId: string; name: string },
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class ReadSecret extends ContextCommand<
+  { tenantId: string; userId: string; name: string },
+  SecretResource
+> {}
 
 @CommandHandler(ReadSecret)
 export class ReadSecretHandler implements ICommandHandler<ReadSecret> {
@@ -23,7 +20,7 @@ export class ReadSecretHandler implements ICommandHandler<ReadSecret> {
   ) {}
 
   /** Throws `not_found` when there is no such secret, and leaves no trace of that. */
-  async execute({ wanted: { tenantId, userId, name }, context }: ReadSecret): Promise<SecretResource> {
+  async execute({ given: { tenantId, userId, name }, context }: ReadSecret): Promise<SecretResource> {
     const command = { kind: 'read' as const, tenant_id: tenantId, name };
     const { state } = await this.aggregates.execute(vault, userId, command, { context });
     const known = secretNamed(name, state);

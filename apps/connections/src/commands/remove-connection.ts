@@ -1,6 +1,6 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import { type CommandContext } from '#kernel';
+import { ContextCommand } from '#platform';
 import { connections } from '../domain/connections.decide.js';
 import { type ConnectionPlace, ConnectionProcess } from './connection-process.js';
 import { type Revocation, Revocations } from './revocations.js';
@@ -9,14 +9,7 @@ export interface Removal extends Revocation {
   position: bigint;
 }
 
-export class RemoveConnection extends Command<Removal> {
-  constructor(
-    readonly place: ConnectionPlace,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class RemoveConnection extends ContextCommand<ConnectionPlace, Removal> {}
 
 @CommandHandler(RemoveConnection)
 export class RemoveConnectionHandler implements ICommandHandler<RemoveConnection> {
@@ -27,7 +20,7 @@ export class RemoveConnectionHandler implements ICommandHandler<RemoveConnection
   ) {}
 
   /** Gone for good before the provider is told. Throws `not_found` when there is no such connection. */
-  async execute({ place, context }: RemoveConnection): Promise<Removal> {
+  async execute({ given: place, context }: RemoveConnection): Promise<Removal> {
     const { userId, connectionId } = place;
     const revocation = await this.revocations.settle(userId, connectionId, context, () =>
       this.process.execute(place, { kind: 'remove' }, context),

@@ -1,5 +1,6 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { type CommandContext, invalidInput, newId } from '#kernel';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { invalidInput, newId } from '#kernel';
+import { ContextCommand } from '#platform';
 import { ConnectionProcess } from './connection-process.js';
 import { Consent } from './consent.js';
 import { ProviderAccess } from './provider-access.js';
@@ -23,14 +24,7 @@ export interface ConnectionRequest {
   position: bigint;
 }
 
-export class RequestConnection extends Command<ConnectionRequest> {
-  constructor(
-    readonly wanted: WantedConnection,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class RequestConnection extends ContextCommand<WantedConnection, ConnectionRequest> {}
 
 @CommandHandler(RequestConnection)
 export class RequestConnectionHandler implements ICommandHandler<RequestConnection> {
@@ -42,7 +36,7 @@ export class RequestConnectionHandler implements ICommandHandler<RequestConnecti
   ) {}
 
   /** Throws `illegal_state` for a user who is not active and for a provider that the user's kit leaves out. */
-  async execute({ wanted, context }: RequestConnection): Promise<ConnectionRequest> {
+  async execute({ given: wanted, context }: RequestConnection): Promise<ConnectionRequest> {
     const { platformId, tenantId, userId, redirectUri, callbackUrl } = wanted;
     const { accountKitId } = await this.standing.requireActive(tenantId, userId);
     const provider = await this.providers.find(platformId, wanted.provider);

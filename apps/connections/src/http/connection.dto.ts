@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { TextField } from '#platform';
+import { PageOf, TextField } from '#platform';
 import type { RevocationOutcome } from '../domain/connections.js';
 import { PROVIDER_KINDS, type ProviderKind } from '../domain/provider.js';
 import { ScopesField } from './provider.dto.js';
@@ -78,14 +78,7 @@ export class RequestedConnection extends ConnectionResource {
   connect_url!: string | null;
 }
 
-export class ConnectionPage {
-  @ApiProperty({ type: [ConnectionResource] })
-  data!: ConnectionResource[];
-  @ApiProperty({ type: String, nullable: true })
-  next_cursor!: string | null;
-  @ApiProperty()
-  total!: number;
-}
+export class ConnectionPage extends PageOf(ConnectionResource) {}
 
 class HeaderResource {
   @ApiProperty({ example: 'Authorization' })

@@ -1,12 +1,12 @@
-import { Body, Controller, Delete, Get, Header, HttpCode, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Header, HttpCode, Post, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import { type CommandContext, found } from '#kernel';
+import { found } from '#kernel';
 import {
   ByUserId,
+  type Call,
   CurrentAccess,
-  CurrentContext,
+  CurrentCall,
   IdempotentPost,
   IdParam,
   NoQuery,
@@ -20,7 +20,7 @@ import {
 import { IssueToken } from '../commands/issue-token.js';
 import { RemoveConnection } from '../commands/remove-connection.js';
 import { RequestConnection } from '../commands/request-connection.js';
-import { type ConnectionOwner, Connections } from '../read-models/connections.js';
+import { Connections } from '../read-models/connections.js';
 import { CONNECTION_LIST } from '../read-models/connections.projection.js';
 import {
   AccessToken,
@@ -57,9 +57,7 @@ export class ConnectionsController {
     @UserId() userId: string,
     @Body() body: ConnectBody,
     @Query() _query: NoQuery,
-    @CurrentAccess() { platformId, tenant }: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access: { platformId, tenant }, context, reply }: Call,
   ): Promise<RequestedConnection> {
     const owner = { tenantId: tenant.id, userId };
     const wanted = {
@@ -90,7 +88,7 @@ export class ConnectionsController {
     @Query() page: PageQuery,
     @CurrentAccess() access: PlatformAccess,
   ): Promise<ConnectionPage> {
-    return this.connections.list(await this.owner(access, userId), page);
+    return this.connections.list(await this.users.owner(access, userId), page);
   }
 
   @Get(':connection_id')
@@ -103,7 +101,7 @@ export class ConnectionsController {
     @Query() _query: NoQuery,
     @CurrentAccess() access: PlatformAccess,
   ): Promise<ConnectionResource> {
-    const owner = await this.owner(access, userId);
+    const owner = await this.users.owner(access, userId);
     return found(await this.connections.get(owner, connectionId), 'connection');
   }
 
@@ -118,8 +116,7 @@ export class ConnectionsController {
     @UserId() userId: string,
     @IdParam('connection_id') connectionId: string,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
+    @CurrentCall() { access, context }: Call,
   ): Promise<AccessToken> {
     const { platformId, tenant } = access;
     const wanted = { platformId, tenantId: tenant.id, userId, connectionId };
@@ -135,22 +132,13 @@ export class ConnectionsController {
     @UserId() userId: string,
     @IdParam('connection_id') connectionId: string,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<RemovedConnection> {
-    const owner = await this.owner(access, userId);
+    const owner = await this.users.owner(access, userId);
     const { provider } = found(await this.connections.find(owner, connectionId), 'connection');
     const removal = new RemoveConnection({ ...owner, connectionId }, context);
     const { position, outcome, reason } = await this.commands.execute(removal);
     await this.position.settle(reply, position, CONNECTION_LIST);
     return { id: connectionId, provider, status: 'removed', revocation: { outcome, reason } };
-  }
-
-  /** Throws `not_found` unless the tenant has this user. */
-  private async owner(access: PlatformAccess, userId: string): Promise<ConnectionOwner> {
-    const tenantId = access.tenant.id;
-    await this.users.require(tenantId, userId);
-    return { tenantId, userId };
   }
 }

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsObject, ValidateIf, ValidateNested } from 'class-validator';
-import { ChoiceField, Nested, TextField, TextListField } from '#platform';
+import { ChoiceField, Nested, PageOf, TextField, TextListField } from '#platform';
 import {
   CLIENT_AUTHENTICATIONS,
   type ClientAuthentication,
@@ -119,11 +119,4 @@ export class ProviderResource {
   updated_at!: string;
 }
 
-export class ProviderPage {
-  @ApiProperty({ type: [ProviderResource] })
-  data!: ProviderResource[];
-  @ApiProperty({ type: String, nullable: true })
-  next_cursor!: string | null;
-  @ApiProperty()
-  total!: number;
-}
+export class ProviderPage extends PageOf(ProviderResource) {}

@@ -1,11 +1,11 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import { type CommandContext, found } from '#kernel';
+import { found } from '#kernel';
 import {
+  type Call,
   CurrentAccess,
-  CurrentContext,
+  CurrentCall,
   NoQuery,
   PageQuery,
   type PlatformAccess,
@@ -49,9 +49,7 @@ export class ProvidersController {
   async put(
     @Param('name', ProviderNamePipe) name: string,
     @Body() body: PutProviderBody,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<ProviderResource> {
     requirePlatformWide(access);
     const { platformId } = access;
@@ -86,9 +84,7 @@ export class ProvidersController {
   async delete(
     @Param('name', ProviderNamePipe) name: string,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<void> {
     requirePlatformWide(access);
     const removal = { platformId: access.platformId, name };

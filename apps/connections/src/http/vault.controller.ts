@@ -9,16 +9,14 @@ import {
   Param,
   Put,
   Query,
-  Res,
 } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import type { CommandContext } from '#kernel';
 import {
   ByUserId,
+  type Call,
   CurrentAccess,
-  CurrentContext,
+  CurrentCall,
   NoQuery,
   PageQuery,
   type PlatformAccess,
@@ -30,7 +28,7 @@ import {
 import { DeleteSecret } from '../commands/delete-secret.js';
 import { PutSecret } from '../commands/put-secret.js';
 import { ReadSecret } from '../commands/read-secret.js';
-import { Secrets, type VaultOwner } from '../read-models/secrets.js';
+import { Secrets } from '../read-models/secrets.js';
 import { SECRETS } from '../read-models/secrets.projection.js';
 import { SECRET_NAME, SecretNamePipe } from './secret-name.js';
 import { PutSecretBody, SecretPage, SecretResource } from './vault.dto.js';
@@ -65,11 +63,9 @@ export class VaultController {
     @UserId() userId: string,
     @Param('name', SecretNamePipe) name: string,
     @Body() { value }: PutSecretBody,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<void> {
-    const owner = await this.owner(access, userId);
+    const owner = await this.users.owner(access, userId);
     const secret = { ...owner, platformId: access.platformId, name, value };
     const position = await this.commands.execute(new PutSecret(secret, context));
     await this.position.settle(reply, position, SECRETS);
@@ -85,7 +81,7 @@ export class VaultController {
     @Query() page: PageQuery,
     @CurrentAccess() access: PlatformAccess,
   ): Promise<SecretPage> {
-    return this.secrets.list(await this.owner(access, userId), page);
+    return this.secrets.list(await this.users.owner(access, userId), page);
   }
 
   /** Each reading is on record in the log before the value is answered. */
@@ -97,10 +93,9 @@ export class VaultController {
   async get(
     @UserId() userId: string,
     @Param('name', SecretNamePipe) name: string,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
+    @CurrentCall() { access, context }: Call,
   ): Promise<SecretResource> {
-    const owner = await this.owner(access, userId);
+    const owner = await this.users.owner(access, userId);
     return this.commands.execute(new ReadSecret({ ...owner, name }, context));
   }
 
@@ -113,19 +108,10 @@ export class VaultController {
     @UserId() userId: string,
     @Param('name', SecretNamePipe) name: string,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<void> {
-    const owner = await this.owner(access, userId);
+    const owner = await this.users.owner(access, userId);
     const position = await this.commands.execute(new DeleteSecret({ ...owner, name }, context));
     await this.position.settle(reply, position, SECRETS);
-  }
-
-  /** Throws `not_found` unless the tenant has this user. */
-  private async owner(access: PlatformAccess, userId: string): Promise<VaultOwner> {
-    const tenantId = access.tenant.id;
-    await this.users.require(tenantId, userId);
-    return { tenantId, userId };
   }
 }

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsNotEmpty, IsString, ValidateBy } from 'class-validator';
-import { TOO_LARGE } from '#platform';
+import { PageOf, TOO_LARGE } from '#platform';
 
 const VALUE_MAX_BYTES = 64 * 1024;
 
@@ -39,14 +39,7 @@ export class SecretEntry {
   updated_at!: string;
 }
 
-export class SecretPage {
-  @ApiProperty({ type: [SecretEntry] })
-  data!: SecretEntry[];
-  @ApiProperty({ type: String, nullable: true })
-  next_cursor!: string | null;
-  @ApiProperty()
-  total!: number;
-}
+export class SecretPage extends PageOf(SecretEntry) {}
 
 export class SecretResource {
   @ApiProperty({ example: 'bank.api-token' })

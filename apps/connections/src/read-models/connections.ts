@@ -1,18 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Clock, streamName } from '#kernel';
-import { CLOCK, decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, ReadModels } from '#platform';
+import { CLOCK, LogAnswers, newestFirst, type Owner, type Page, type PageQuery, ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import { isExpired } from '../domain/connections.decide.js';
 import type { McpServer } from '../domain/connections.js';
 import type { ConnectionResource } from '../http/connection.dto.js';
 import { CONNECTION_LIST, ConnectionsProjection } from './connections.projection.js';
 import type { ConnectionRow, ConnectionTables } from './tables.js';
-
-/** Whose connections: each look-up is keyed by both. */
-export interface ConnectionOwner {
-  tenantId: string;
-  userId: string;
-}
 
 /** Reads the connections of users. */
 @Injectable()
@@ -28,23 +22,19 @@ export class Connections {
     this.database = readModels.databaseOf(CONNECTION_LIST);
   }
 
-  async get(
-    owner: ConnectionOwner,
-    id: string,
-    database = this.database,
-  ): Promise<ConnectionResource | undefined> {
+  async get(owner: Owner, id: string, database = this.database): Promise<ConnectionResource | undefined> {
     const row = await this.connectionsOf(owner, database).selectAll().where('id', '=', id).executeTakeFirst();
     return row && this.resource(row);
   }
 
   /** As the log has it. */
-  latest(owner: ConnectionOwner, id: string): Promise<ConnectionResource | undefined> {
+  latest(owner: Owner, id: string): Promise<ConnectionResource | undefined> {
     const streams = [streamName('connections', owner.userId)];
     return this.log.replay(this.projection, streams, (database) => this.get(owner, id, database));
   }
 
   /** For commands, which are answered while the read model is away. */
-  find(owner: ConnectionOwner, id: string): Promise<ConnectionResource | undefined> {
+  find(owner: Owner, id: string): Promise<ConnectionResource | undefined> {
     return this.log.lookUp(
       [CONNECTION_LIST],
       () => this.get(owner, id),
@@ -53,22 +43,12 @@ export class Connections {
   }
 
   /** Newest first. */
-  async list(owner: ConnectionOwner, { limit, cursor }: PageQuery): Promise<Page<ConnectionResource>> {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
-    const found = await this.connectionsOf(owner)
-      .selectAll()
-      .where('sequence', '<', before)
-      .orderBy('sequence', 'desc')
-      .limit(limit + 1)
-      .execute();
-    const { total } = await this.connectionsOf(owner)
-      .select((row) => row.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow();
-    const { rows, next } = pageOf(found, limit);
-    return { data: rows.map((row) => this.resource(row)), next_cursor: next, total: Number(total) };
+  async list(owner: Owner, query: PageQuery): Promise<Page<ConnectionResource>> {
+    const page = await newestFirst(this.connectionsOf(owner), query);
+    return { ...page, data: page.data.map((row) => this.resource(row)) };
   }
 
-  private connectionsOf({ tenantId, userId }: ConnectionOwner, database = this.database) {
+  private connectionsOf({ tenantId, userId }: Owner, database = this.database) {
     return database
       .reader<ConnectionTables>()
       .selectFrom('connections')

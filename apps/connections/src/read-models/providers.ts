@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { streamName } from '#kernel';
-import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, ReadModels } from '#platform';
+import { LogAnswers, newestFirst, type Page, type PageQuery, ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import { providerId } from '../commands/provider-access.js';
 import type { ProviderSettings } from '../domain/provider.js';
@@ -38,19 +38,9 @@ export class ProviderList {
   }
 
   /** Newest first. */
-  async list(platformId: string, { limit, cursor }: PageQuery): Promise<Page<ProviderResource>> {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
-    const found = await this.providersOf(platformId)
-      .selectAll()
-      .where('sequence', '<', before)
-      .orderBy('sequence', 'desc')
-      .limit(limit + 1)
-      .execute();
-    const { total } = await this.providersOf(platformId)
-      .select((row) => row.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow();
-    const { rows, next } = pageOf(found, limit);
-    return { data: rows.map(resource), next_cursor: next, total: Number(total) };
+  async list(platformId: string, query: PageQuery): Promise<Page<ProviderResource>> {
+    const page = await newestFirst(this.providersOf(platformId), query);
+    return { ...page, data: page.data.map(resource) };
   }
 
   private providersOf(platformId: string, database = this.database) {

@@ -1,18 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { notFound, streamName } from '#kernel';
-import { decodeCursor, type Page, pageOf, ReadModels } from '#platform';
+import { newestFirst, type Owner, type Page, type PageQuery, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import type { Secret } from '../domain/vault.js';
 import type { SecretEntry, SecretResource } from '../http/vault.dto.js';
 import { SECRETS } from './secrets.projection.js';
 import type { SecretRow, VaultTables } from './tables.js';
-
-/** Whose secrets: each look-up is keyed by both. */
-export interface VaultOwner {
-  tenantId: string;
-  userId: string;
-}
 
 /** Reads the secrets of users. */
 @Injectable()
@@ -27,31 +21,18 @@ export class Secrets {
   }
 
   /** Names and times, never values; newest first. */
-  async list(
-    owner: VaultOwner,
-    { limit, cursor }: { limit: number; cursor?: string },
-  ): Promise<Page<SecretEntry>> {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
-    const found = await this.secretsOf(owner)
-      .selectAll()
-      .where('sequence', '<', before)
-      .orderBy('sequence', 'desc')
-      .limit(limit + 1)
-      .execute();
-    const { total } = await this.secretsOf(owner)
-      .select((row) => row.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow();
-    const { rows, next } = pageOf(found, limit);
+  async list(owner: Owner, query: PageQuery): Promise<Page<SecretEntry>> {
+    const page = await newestFirst(this.secretsOf(owner), query);
     const data = await Promise.all(
-      rows.map(async ({ version, created_at, updated_at, ...row }) => {
+      page.data.map(async ({ version, created_at, updated_at, ...row }) => {
         const secret = await this.sealer.openOrNull(...placed(owner, row));
         return { name: secret && String(secret.name), version, created_at, updated_at };
       }),
     );
-    return { data, next_cursor: next, total: Number(total) };
+    return { ...page, data };
   }
 
-  async get(owner: VaultOwner, name: string, nameIndex: string): Promise<SecretResource | undefined> {
+  async get(owner: Owner, name: string, nameIndex: string): Promise<SecretResource | undefined> {
     const row = await this.secretsOf(owner)
       .select(['name_index', 'sealed', 'updated_at'])
       .where('name_index', '=', nameIndex)
@@ -66,7 +47,7 @@ export class Secrets {
     return { name, value, updated_at: row.updated_at };
   }
 
-  private secretsOf({ tenantId, userId }: VaultOwner) {
+  private secretsOf({ tenantId, userId }: Owner) {
     return this.database
       .reader<VaultTables>()
       .selectFrom('secrets')
@@ -75,5 +56,5 @@ export class Secrets {
   }
 }
 
-const placed = ({ userId }: VaultOwner, row: Pick<SecretRow, 'name_index' | 'sealed'>) =>
+const placed = ({ userId }: Owner, row: Pick<SecretRow, 'name_index' | 'sealed'>) =>
   [row.sealed, streamName('vault', userId), { name: row.name_index }] as const;

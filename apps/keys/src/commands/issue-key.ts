@@ -1,8 +1,8 @@
 import { Inject } from '@nestjs/common';
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import { type Clock, type CommandContext, newId } from '#kernel';
-import { apiKeyPrefix, CLOCK, createApiKey, hashApiKey, KEY_STORE } from '#platform';
+import { type Clock, newId } from '#kernel';
+import { apiKeyPrefix, CLOCK, ContextCommand, createApiKey, hashApiKey, KEY_STORE } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
 import { keyring } from '../domain/keyring.decide.js';
 import type { KeyIssued, KeyringEvent } from '../domain/keyring.js';
@@ -29,14 +29,7 @@ export interface IssuedKey {
   position: bigint;
 }
 
-export class IssueKey extends Command<IssuedKey> {
-  constructor(
-    readonly key: NewKey,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class IssueKey extends ContextCommand<NewKey, IssuedKey> {}
 
 @CommandHandler(IssueKey)
 export class IssueKeyHandler implements ICommandHandler<IssueKey> {
@@ -47,7 +40,7 @@ export class IssueKeyHandler implements ICommandHandler<IssueKey> {
   ) {}
 
   /** Throws `invalid_input` for an expiry in the past and `illegal_state` when the user has too many live keys. */
-  async execute({ key, context }: IssueKey): Promise<IssuedKey> {
+  async execute({ given: key, context }: IssueKey): Promise<IssuedKey> {
     const { state } = await this.aggregates.peek(keyring, key.userId);
     const rawKey = createApiKey('user');
     const { events, position } = await this.aggregates.execute(

@@ -1,8 +1,8 @@
 import { Inject } from '@nestjs/common';
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import { type Clock, type CommandContext, isTenantryError } from '#kernel';
-import { CLOCK } from '#platform';
+import { type Clock, isTenantryError } from '#kernel';
+import { CLOCK, ContextCommand } from '#platform';
 import { keyring } from '../domain/keyring.decide.js';
 import { Keys } from '../read-models/keys.js';
 
@@ -13,14 +13,7 @@ export interface KeyRevocation {
 }
 
 /** Answers the position of the keyring's latest event. */
-export class RevokeKey extends Command<bigint> {
-  constructor(
-    readonly revocation: KeyRevocation,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class RevokeKey extends ContextCommand<KeyRevocation> {}
 
 @CommandHandler(RevokeKey)
 export class RevokeKeyHandler implements ICommandHandler<RevokeKey> {
@@ -31,7 +24,7 @@ export class RevokeKeyHandler implements ICommandHandler<RevokeKey> {
   ) {}
 
   /** Revoking a key that was revoked or has expired changes nothing. Throws `not_found` for any other. */
-  async execute({ revocation, context }: RevokeKey): Promise<bigint> {
+  async execute({ given: revocation, context }: RevokeKey): Promise<bigint> {
     const { tenantId, userId, keyId } = revocation;
     const at = this.clock.now().toISOString();
     try {

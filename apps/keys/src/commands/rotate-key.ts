@@ -1,8 +1,8 @@
 import { Inject } from '@nestjs/common';
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import { type Clock, type CommandContext, illegalState, isTenantryError, newId } from '#kernel';
-import { apiKeyPrefix, CLOCK, createApiKey, hashApiKey } from '#platform';
+import { type Clock, illegalState, isTenantryError, newId } from '#kernel';
+import { apiKeyPrefix, CLOCK, ContextCommand, createApiKey, hashApiKey } from '#platform';
 import { keyring } from '../domain/keyring.decide.js';
 import { Keys } from '../read-models/keys.js';
 import { type IssuedKey, issuedBy } from './issue-key.js';
@@ -16,14 +16,7 @@ export interface KeyRotation {
 }
 
 /** Answers the new key. */
-export class RotateKey extends Command<IssuedKey> {
-  constructor(
-    readonly rotation: KeyRotation,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class RotateKey extends ContextCommand<KeyRotation, IssuedKey> {}
 
 @CommandHandler(RotateKey)
 export class RotateKeyHandler implements ICommandHandler<RotateKey> {
@@ -34,7 +27,7 @@ export class RotateKeyHandler implements ICommandHandler<RotateKey> {
   ) {}
 
   /** Throws `illegal_state` for a key that has ended or was rotated before, and `not_found` for any other. */
-  async execute({ rotation, context }: RotateKey): Promise<IssuedKey> {
+  async execute({ given: rotation, context }: RotateKey): Promise<IssuedKey> {
     const { tenantId, userId, keyId, graceSeconds } = rotation;
     const at = this.clock.now().toISOString();
     const rawKey = createApiKey('user');

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsInt, IsString, Max, MaxLength, Min, ValidateIf } from 'class-validator';
-import { TextField, TextListField, TimeField } from '#platform';
+import { PageOf, TextField, TextListField, TimeField } from '#platform';
 
 const SCOPE = /^[A-Za-z0-9][A-Za-z0-9_.:*-]*$/;
 const SCOPE_MAX_LENGTH = 64;
@@ -111,14 +111,7 @@ export class IssuedKeyResource extends KeyResource {
   raw_key!: string;
 }
 
-export class KeyPage {
-  @ApiProperty({ type: [KeyResource] })
-  data!: KeyResource[];
-  @ApiProperty({ type: String, nullable: true })
-  next_cursor!: string | null;
-  @ApiProperty()
-  total!: number;
-}
+export class KeyPage extends PageOf(KeyResource) {}
 
 export class VerificationResource {
   @ApiProperty()

@@ -1,12 +1,11 @@
-import { Body, Controller, Delete, Get, HttpCode, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import type { CommandContext } from '#kernel';
 import {
   ByUserId,
+  type Call,
   CurrentAccess,
-  CurrentContext,
+  CurrentCall,
   IdempotentPost,
   IdParam,
   NoQuery,
@@ -21,7 +20,7 @@ import { type IssuedKey, IssueKey } from '../commands/issue-key.js';
 import { RevokeKey } from '../commands/revoke-key.js';
 import { RotateKey } from '../commands/rotate-key.js';
 import { KEY_REGISTRY } from '../read-models/key-registry.projection.js';
-import { type KeyOwner, Keys } from '../read-models/keys.js';
+import { Keys } from '../read-models/keys.js';
 import { KitScopes } from '../read-models/kit-scopes.js';
 import { IssuedKeyResource, IssueKeyBody, KeyPage, RotateKeyBody } from './key.dto.js';
 
@@ -46,9 +45,7 @@ export class KeysController {
   async issue(
     @UserId() userId: string,
     @Body() body: IssueKeyBody,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<IssuedKeyResource> {
     const { platformId, tenant } = access;
     const { accountKitId } = await this.users.require(tenant.id, userId);
@@ -73,11 +70,9 @@ export class KeysController {
     @UserId() userId: string,
     @IdParam('key_id') keyId: string,
     @Body() { grace_seconds: graceSeconds = 0 }: RotateKeyBody,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<IssuedKeyResource> {
-    const owner = await this.owner(access, userId);
+    const owner = await this.users.owner(access, userId);
     const rotated = await this.commands.execute(new RotateKey({ ...owner, keyId, graceSeconds }, context));
     await this.position.settle(reply, rotated.position, KEY_REGISTRY);
     return shown(userId, rotated);
@@ -92,7 +87,7 @@ export class KeysController {
     @Query() page: PageQuery,
     @CurrentAccess() access: PlatformAccess,
   ): Promise<KeyPage> {
-    return this.keys.list(await this.owner(access, userId), page);
+    return this.keys.list(await this.users.owner(access, userId), page);
   }
 
   /** Holds from the next verification on. Revoking a key that was revoked or has expired changes nothing. */
@@ -106,20 +101,11 @@ export class KeysController {
     @UserId() userId: string,
     @IdParam('key_id') keyId: string,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<void> {
-    const owner = await this.owner(access, userId);
+    const owner = await this.users.owner(access, userId);
     const position = await this.commands.execute(new RevokeKey({ ...owner, keyId }, context));
     await this.position.settle(reply, position, KEY_REGISTRY);
-  }
-
-  /** Throws `not_found` unless the tenant has this user. */
-  private async owner(access: PlatformAccess, userId: string): Promise<KeyOwner> {
-    const tenantId = access.tenant.id;
-    await this.users.require(tenantId, userId);
-    return { tenantId, userId };
   }
 }
 

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Clock, streamName } from '#kernel';
-import { CLOCK, decodeCursor, type Page, pageOf, ReadModels } from '#platform';
+import { CLOCK, newestFirst, type Owner, type Page, type PageQuery, ReadModels } from '#platform';
 import { Sealer } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { endOf } from '../domain/keyring.decide.js';
@@ -8,12 +8,6 @@ import type { KeyResource } from '../http/key.dto.js';
 import { KEY_REGISTRY } from './key-registry.projection.js';
 import { KeyUses } from './key-uses.js';
 import type { KeyRow, KeyTables } from './tables.js';
-
-/** Whose keys: each look-up is keyed by both. */
-export interface KeyOwner {
-  tenantId: string;
-  userId: string;
-}
 
 /** Reads the keys of users, never the keys themselves. */
 @Injectable()
@@ -30,29 +24,16 @@ export class Keys {
   }
 
   /** Newest first. */
-  async list(
-    owner: KeyOwner,
-    { limit, cursor }: { limit: number; cursor?: string },
-  ): Promise<Page<KeyResource>> {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
-    const found = await this.keysOf(owner)
-      .selectAll()
-      .where('sequence', '<', before)
-      .orderBy('sequence', 'desc')
-      .limit(limit + 1)
-      .execute();
-    const { total } = await this.keysOf(owner)
-      .select((row) => row.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow();
-    const { rows, next } = pageOf(found, limit);
+  async list(owner: Owner, query: PageQuery): Promise<Page<KeyResource>> {
+    const page = await newestFirst(this.keysOf(owner), query);
     const now = this.clock.now().toISOString();
-    const uses = await this.uses.stored(rows.map(({ id }) => id));
-    const data = await Promise.all(rows.map((row) => this.resource(row, uses.get(row.id) ?? null, now)));
-    return { data, next_cursor: next, total: Number(total) };
+    const uses = await this.uses.stored(page.data.map(({ id }) => id));
+    const data = await Promise.all(page.data.map((row) => this.resource(row, uses.get(row.id) ?? null, now)));
+    return { ...page, data };
   }
 
   /** Whether it is a key of this user that was revoked or has expired. */
-  async hasEnded({ keyId, ...owner }: KeyOwner & { keyId: string }, now: string): Promise<boolean> {
+  async hasEnded({ keyId, ...owner }: Owner & { keyId: string }, now: string): Promise<boolean> {
     const row = await this.keysOf(owner)
       .select(['revoked', 'expires_at', 'ends_at'])
       .where('id', '=', keyId)
@@ -61,7 +42,7 @@ export class Keys {
   }
 
   /** The keys of a closed keyring are nobody's: their user is gone. */
-  private keysOf({ tenantId, userId }: KeyOwner) {
+  private keysOf({ tenantId, userId }: Owner) {
     return this.database
       .reader<KeyTables>()
       .selectFrom('keys')

@@ -1,6 +1,7 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import { type CommandContext, newId } from '#kernel';
+import { newId } from '#kernel';
+import { ContextCommand } from '#platform';
 import { accountKit, type KitPolicy } from '../domain/account-kit.js';
 
 export interface NewAccountKit {
@@ -14,20 +15,13 @@ export interface CreatedAccountKit {
   position: bigint;
 }
 
-export class CreateAccountKit extends Command<CreatedAccountKit> {
-  constructor(
-    readonly kit: NewAccountKit,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class CreateAccountKit extends ContextCommand<NewAccountKit, CreatedAccountKit> {}
 
 @CommandHandler(CreateAccountKit)
 export class CreateAccountKitHandler implements ICommandHandler<CreateAccountKit> {
   constructor(private readonly aggregates: Aggregates) {}
 
-  async execute({ kit, context }: CreateAccountKit): Promise<CreatedAccountKit> {
+  async execute({ given: kit, context }: CreateAccountKit): Promise<CreatedAccountKit> {
     const id = newId();
     const { platformId, name, policy } = kit;
     const data = { platform_id: platformId, name, is_default: false, ...policy };

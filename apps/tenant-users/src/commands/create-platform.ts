@@ -1,7 +1,7 @@
-import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import { type CommandContext, newId } from '#kernel';
-import { createApiKey } from '#platform';
+import { newId } from '#kernel';
+import { ContextCommand, createApiKey } from '#platform';
 import { type PlatformSettings, platform } from '../domain/platform.js';
 import { Provisioning } from '../policies/provisioning.js';
 import { IssuePlatformKey } from './issue-platform-key.js';
@@ -20,14 +20,7 @@ export interface CreatedPlatform {
   position: bigint;
 }
 
-export class CreatePlatform extends Command<CreatedPlatform> {
-  constructor(
-    readonly platform: NewPlatform,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class CreatePlatform extends ContextCommand<NewPlatform, CreatedPlatform> {}
 
 /** A platform with its default tenant, kit and user, and its first key, which may do everything. */
 @CommandHandler(CreatePlatform)
@@ -38,7 +31,7 @@ export class CreatePlatformHandler implements ICommandHandler<CreatePlatform> {
     private readonly commands: CommandBus,
   ) {}
 
-  async execute({ platform: wanted, context }: CreatePlatform): Promise<CreatedPlatform> {
+  async execute({ given: wanted, context }: CreatePlatform): Promise<CreatedPlatform> {
     const id = wanted.fixed?.id ?? newId();
     const defaults = {
       default_tenant_id: newId(),

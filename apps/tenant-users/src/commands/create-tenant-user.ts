@@ -1,13 +1,13 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { Aggregates, IdentifierTaken } from '#event-store';
+import { type Aggregate, Aggregates, IdentifierTaken } from '#event-store';
 import { type CommandContext, isTenantryError, newId, notFound } from '#kernel';
 import { type BudgetTerms, KEY_STORE } from '#platform';
 import type { SubjectKeyStore } from '#privacy';
 import { userIdentifiers } from '../domain/identifiers.js';
 import { tenant } from '../domain/tenant.js';
 import { tenantUser } from '../domain/tenant-user.decide.js';
-import type { PersonalData } from '../domain/tenant-user.js';
+import type { PersonalData, TenantUserState } from '../domain/tenant-user.js';
 import { DeleteTenantUser } from './delete-tenant-user.js';
 import { KitAssignments } from './kit-assignments.js';
 import { duplicateRecord, untilNotAbandoned } from './taken-identifiers.js';
@@ -28,8 +28,7 @@ export interface NewUser {
 
 export interface CreatedUser {
   id: string;
-  /** The position of the user's latest event. */
-  position: bigint;
+  user: Aggregate<TenantUserState>;
   /** False where the user was there already. */
   created: boolean;
 }
@@ -86,8 +85,8 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
     } catch (error) {
       if (!(error instanceof IdentifierTaken)) throw error;
       if (!user.returnExisting || error.kind !== 'user.external_id') throw duplicateRecord(error);
-      const { position } = await this.aggregates.peek(tenantUser, error.holder);
-      return { id: error.holder, position, created: false };
+      const found = await this.aggregates.load(tenantUser, error.holder);
+      return { id: error.holder, user: found, created: false };
     }
   }
 
@@ -104,7 +103,7 @@ export class CreateTenantUserHandler implements ICommandHandler<CreateTenantUser
       personal,
     };
     const options = { context, expectNew: true, claims: userIdentifiers(tenantId, personal) };
-    const { position } = await this.aggregates.execute(tenantUser, id, command, options);
-    return { id, position, created: true };
+    const made = await this.aggregates.execute(tenantUser, id, command, options);
+    return { id, user: made, created: true };
   }
 }

@@ -1,6 +1,7 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates, IdentifierTaken } from '#event-store';
 import { type CommandContext, type JsonObject, newId } from '#kernel';
+import { ContextCommand } from '#platform';
 import { tenantIdentifiers } from '../domain/identifiers.js';
 import { type TenantCreated, tenant } from '../domain/tenant.js';
 import { Provisioning } from '../policies/provisioning.js';
@@ -20,14 +21,7 @@ export interface CreatedTenant {
 }
 
 /** A tenant with its default user. */
-export class CreateTenant extends Command<CreatedTenant> {
-  constructor(
-    readonly tenant: NewTenant,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class CreateTenant extends ContextCommand<NewTenant, CreatedTenant> {}
 
 @CommandHandler(CreateTenant)
 export class CreateTenantHandler implements ICommandHandler<CreateTenant> {
@@ -37,7 +31,7 @@ export class CreateTenantHandler implements ICommandHandler<CreateTenant> {
   ) {}
 
   /** Throws `duplicate_record` with the existing tenant's id when the external_id is taken. */
-  async execute({ tenant: wanted, context }: CreateTenant): Promise<CreatedTenant> {
+  async execute({ given: wanted, context }: CreateTenant): Promise<CreatedTenant> {
     const { platformId, name, externalId, settings } = wanted;
     const data = {
       platform_id: platformId,

@@ -1,6 +1,6 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import type { CommandContext } from '#kernel';
+import { ContextCommand } from '#platform';
 import { accountKit } from '../domain/account-kit.js';
 import { Users } from '../read-models/users.js';
 import { KitDeletions, kitInUse } from './kit-deletions.js';
@@ -11,14 +11,7 @@ export interface AccountKitDeletion {
 }
 
 /** Answers the position of the kit's latest event. */
-export class DeleteAccountKit extends Command<bigint> {
-  constructor(
-    readonly deletion: AccountKitDeletion,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class DeleteAccountKit extends ContextCommand<AccountKitDeletion> {}
 
 @CommandHandler(DeleteAccountKit)
 export class DeleteAccountKitHandler implements ICommandHandler<DeleteAccountKit> {
@@ -29,7 +22,7 @@ export class DeleteAccountKitHandler implements ICommandHandler<DeleteAccountKit
   ) {}
 
   /** Throws `illegal_state` while a user has the kit. One that is being deleted already goes on from there. */
-  async execute({ deletion: { platformId, kitId }, context }: DeleteAccountKit): Promise<bigint> {
+  async execute({ given: { platformId, kitId }, context }: DeleteAccountKit): Promise<bigint> {
     const command = { kind: 'close' as const, platform_id: platformId };
     await this.aggregates.preview(accountKit, kitId, command);
     // A kit that is known to be in use need not be closed for that.

@@ -1,6 +1,6 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import type { CommandContext } from '#kernel';
+import { ContextCommand } from '#platform';
 import { tenantUser } from '../domain/tenant-user.decide.js';
 import { UserDeletionProcess } from '../policies/user-deletion.js';
 
@@ -14,14 +14,7 @@ export interface UserDeletion {
 }
 
 /** Answers the position of the deletion's request: from there on the user is gone. */
-export class DeleteTenantUser extends Command<bigint> {
-  constructor(
-    readonly deletion: UserDeletion,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class DeleteTenantUser extends ContextCommand<UserDeletion> {}
 
 @CommandHandler(DeleteTenantUser)
 export class DeleteTenantUserHandler implements ICommandHandler<DeleteTenantUser> {
@@ -30,7 +23,7 @@ export class DeleteTenantUserHandler implements ICommandHandler<DeleteTenantUser
     private readonly process: UserDeletionProcess,
   ) {}
 
-  async execute({ deletion, context }: DeleteTenantUser): Promise<bigint> {
+  async execute({ given: deletion, context }: DeleteTenantUser): Promise<bigint> {
     const { tenantId, userId, ifRevision, withTenant = false } = deletion;
     const { state, revision } = await this.aggregates.execute(
       tenantUser,

@@ -25,7 +25,8 @@ export class UserHolders implements Holders {
     const platformId = state.lifecycle === 'absent' ? '' : state.platform_id;
     const command = { kind: 'fence' as const, platform_id: platformId, tenant_id: tenantId, identifier };
     const context = contextFor(platformId, tenantId);
-    const { revision } = await this.aggregates.execute(tenantUser, holder, command, { context });
+    const options = { context, outOfTurn: true };
+    const { revision } = await this.aggregates.execute(tenantUser, holder, command, options);
     return Number(revision);
   }
 }
@@ -42,7 +43,8 @@ export class TenantHolders implements Holders {
   async fence({ scope: platformId }: Identifier, holder: string): Promise<number> {
     const command = { kind: 'fence' as const, platform_id: platformId };
     const context = contextFor(platformId, holder);
-    const { revision } = await this.aggregates.execute(tenant, holder, command, { context });
+    const options = { context, outOfTurn: true };
+    const { revision } = await this.aggregates.execute(tenant, holder, command, options);
     return Number(revision);
   }
 }

@@ -1,8 +1,8 @@
 import { Inject } from '@nestjs/common';
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import { type Clock, type CommandContext, newId } from '#kernel';
-import { apiKeyPrefix, CLOCK, createApiKey, hashApiKey, type Scope } from '#platform';
+import { type Clock, newId } from '#kernel';
+import { apiKeyPrefix, CLOCK, ContextCommand, createApiKey, hashApiKey, type Scope } from '#platform';
 import { platformKey } from '../domain/platform-key.js';
 
 export interface NewPlatformKey {
@@ -24,14 +24,7 @@ export interface IssuedPlatformKey {
   position: bigint;
 }
 
-export class IssuePlatformKey extends Command<IssuedPlatformKey> {
-  constructor(
-    readonly key: NewPlatformKey,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class IssuePlatformKey extends ContextCommand<NewPlatformKey, IssuedPlatformKey> {}
 
 @CommandHandler(IssuePlatformKey)
 export class IssuePlatformKeyHandler implements ICommandHandler<IssuePlatformKey> {
@@ -41,7 +34,7 @@ export class IssuePlatformKeyHandler implements ICommandHandler<IssuePlatformKey
   ) {}
 
   /** Throws `invalid_input` for an expiry in the past. */
-  async execute({ key, context }: IssuePlatformKey): Promise<IssuedPlatformKey> {
+  async execute({ given: key, context }: IssuePlatformKey): Promise<IssuedPlatformKey> {
     const { keyId: id, rawKey } = key.fixed ?? { keyId: newId(), rawKey: createApiKey('plat') };
     const { position } = await this.aggregates.execute(
       platformKey,

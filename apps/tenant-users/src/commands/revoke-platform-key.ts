@@ -1,6 +1,6 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import type { CommandContext } from '#kernel';
+import { ContextCommand } from '#platform';
 import { platformKey } from '../domain/platform-key.js';
 
 export interface PlatformKeyRevocation {
@@ -11,20 +11,13 @@ export interface PlatformKeyRevocation {
 }
 
 /** Answers the position of the key's latest event. */
-export class RevokePlatformKey extends Command<bigint> {
-  constructor(
-    readonly revocation: PlatformKeyRevocation,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class RevokePlatformKey extends ContextCommand<PlatformKeyRevocation> {}
 
 @CommandHandler(RevokePlatformKey)
 export class RevokePlatformKeyHandler implements ICommandHandler<RevokePlatformKey> {
   constructor(private readonly aggregates: Aggregates) {}
 
-  async execute({ revocation, context }: RevokePlatformKey): Promise<bigint> {
+  async execute({ given: revocation, context }: RevokePlatformKey): Promise<bigint> {
     const { platformId, onlyTenantId, keyId } = revocation;
     const command = {
       kind: 'revoke' as const,

@@ -1,6 +1,6 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import type { CommandContext } from '#kernel';
+import { ContextCommand } from '#platform';
 import { accountKit, type KitChanges } from '../domain/account-kit.js';
 
 export interface AccountKitUpdate {
@@ -10,20 +10,13 @@ export interface AccountKitUpdate {
 }
 
 /** Answers the position of the kit's latest event. */
-export class UpdateAccountKit extends Command<bigint> {
-  constructor(
-    readonly update: AccountKitUpdate,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class UpdateAccountKit extends ContextCommand<AccountKitUpdate> {}
 
 @CommandHandler(UpdateAccountKit)
 export class UpdateAccountKitHandler implements ICommandHandler<UpdateAccountKit> {
   constructor(private readonly aggregates: Aggregates) {}
 
-  async execute({ update: { platformId, kitId, changes }, context }: UpdateAccountKit): Promise<bigint> {
+  async execute({ given: { platformId, kitId, changes }, context }: UpdateAccountKit): Promise<bigint> {
     const command = { kind: 'update' as const, platform_id: platformId, changes };
     const { position } = await this.aggregates.execute(accountKit, kitId, command, { context });
     return position;

@@ -1,6 +1,6 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import type { CommandContext } from '#kernel';
+import { ContextCommand } from '#platform';
 import { type PlatformChanges, platform } from '../domain/platform.js';
 
 export interface PlatformUpdate {
@@ -9,20 +9,13 @@ export interface PlatformUpdate {
 }
 
 /** Answers the position of the platform's latest event. */
-export class UpdatePlatform extends Command<bigint> {
-  constructor(
-    readonly update: PlatformUpdate,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+export class UpdatePlatform extends ContextCommand<PlatformUpdate> {}
 
 @CommandHandler(UpdatePlatform)
 export class UpdatePlatformHandler implements ICommandHandler<UpdatePlatform> {
   constructor(private readonly aggregates: Aggregates) {}
 
-  async execute({ update: { platformId, changes }, context }: UpdatePlatform): Promise<bigint> {
+  async execute({ given: { platformId, changes }, context }: UpdatePlatform): Promise<bigint> {
     const options = { context: { ...context, platformId } };
     const command = { kind: 'update' as const, changes };
     const { position } = await this.aggregates.execute(platform, platformId, command, options);

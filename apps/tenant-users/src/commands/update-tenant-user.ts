@@ -1,9 +1,10 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { Aggregates, IdentifierTaken } from '#event-store';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { type Aggregate, Aggregates, IdentifierTaken } from '#event-store';
 import type { CommandContext } from '#kernel';
+import { ContextCommand } from '#platform';
 import { userIdentifiers } from '../domain/identifiers.js';
 import { tenantUser } from '../domain/tenant-user.decide.js';
-import type { UserChanges } from '../domain/tenant-user.js';
+import type { TenantUserState, UserChanges } from '../domain/tenant-user.js';
 import { KitAssignments } from './kit-assignments.js';
 import { duplicateRecord } from './taken-identifiers.js';
 
@@ -15,15 +16,8 @@ export interface UserUpdate {
   ifRevision?: number;
 }
 
-/** Answers the position of the user's latest event. */
-export class UpdateTenantUser extends Command<bigint> {
-  constructor(
-    readonly update: UserUpdate,
-    readonly context: CommandContext,
-  ) {
-    super();
-  }
-}
+/** Answers the user as it is then. */
+export class UpdateTenantUser extends ContextCommand<UserUpdate, Aggregate<TenantUserState>> {}
 
 @CommandHandler(UpdateTenantUser)
 export class UpdateTenantUserHandler implements ICommandHandler<UpdateTenantUser> {
@@ -33,19 +27,19 @@ export class UpdateTenantUserHandler implements ICommandHandler<UpdateTenantUser
   ) {}
 
   /** Throws `duplicate_record` with the id of the user who has the username, and what KitAssignments throws. */
-  execute({ update, context }: UpdateTenantUser): Promise<bigint> {
+  execute({ given: update, context }: UpdateTenantUser): Promise<Aggregate<TenantUserState>> {
     const { account_kit_id: kitId } = update.changes;
     const change = () => this.change(update, context);
     return kitId === undefined ? change() : this.kits.during(kitId, change);
   }
 
-  private async change(update: UserUpdate, context: CommandContext): Promise<bigint> {
+  private async change(update: UserUpdate, context: CommandContext): Promise<Aggregate<TenantUserState>> {
     const { tenantId, userId, changes, ifRevision } = update;
     const command = { kind: 'update' as const, tenant_id: tenantId, changes };
     const condition = ifRevision === undefined ? {} : { ifRevision };
     const options = { context, ...condition, claims: userIdentifiers(tenantId, changes) };
     try {
-      return (await this.aggregates.execute(tenantUser, userId, command, options)).position;
+      return await this.aggregates.execute(tenantUser, userId, command, options);
     } catch (error) {
       throw error instanceof IdentifierTaken ? duplicateRecord(error) : error;
     }

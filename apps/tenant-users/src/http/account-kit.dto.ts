@@ -1,5 +1,5 @@
 import { ApiExtraModels, ApiProperty, getSchemaPath } from '@nestjs/swagger';
-import { ChoiceField, RateLimitsField, TextField, TextListField, UsdField } from '#platform';
+import { ChoiceField, PageOf, RateLimitsField, TextField, TextListField, UsdField } from '#platform';
 import { BUDGET_PERIODS, type BudgetPeriod } from '../domain/account-kit.js';
 
 const SCOPE = /^[A-Za-z0-9][A-Za-z0-9_.:*-]*$/;
@@ -85,11 +85,4 @@ export class AccountKitResource {
   updated_at!: string;
 }
 
-export class AccountKitPage {
-  @ApiProperty({ type: [AccountKitResource] })
-  data!: AccountKitResource[];
-  @ApiProperty({ type: String, nullable: true })
-  next_cursor!: string | null;
-  @ApiProperty()
-  total!: number;
-}
+export class AccountKitPage extends PageOf(AccountKitResource) {}

@@ -1,11 +1,12 @@
-import { Body, Controller, Delete, Get, HttpCode, Patch, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Patch, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type CommandContext, found, parseUsd } from '#kernel';
+import { found, parseUsd } from '#kernel';
 import {
+  type Call,
   CurrentAccess,
-  CurrentContext,
+  CurrentCall,
   IdempotentPost,
   IdParam,
   NoQuery,
@@ -44,9 +45,7 @@ export class AccountKitsController {
   async create(
     @Body() body: CreateAccountKitBody,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<AccountKitResource> {
     requirePlatformWide(access);
     const { platformId } = access;
@@ -85,9 +84,7 @@ export class AccountKitsController {
     @IdParam('id') kitId: string,
     @Body() body: UpdateAccountKitBody,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<AccountKitResource> {
     requirePlatformWide(access);
     const { platformId } = access;
@@ -105,9 +102,7 @@ export class AccountKitsController {
   async delete(
     @IdParam('id') kitId: string,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<void> {
     requirePlatformWide(access);
     const deletion = { platformId: access.platformId, kitId };

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { ChoiceListField, IdField, SCOPES, type Scope, TextField, TimeField } from '#platform';
+import { ChoiceListField, IdField, PageOf, SCOPES, type Scope, TextField, TimeField } from '#platform';
 
 export class IssuePlatformKeyBody {
   @TextField({ required: true, max: 255, example: 'Web server' })
@@ -47,11 +47,4 @@ export class IssuedPlatformKeyResource extends PlatformKeyResource {
   raw_key!: string;
 }
 
-export class PlatformKeyPage {
-  @ApiProperty({ type: [PlatformKeyResource] })
-  data!: PlatformKeyResource[];
-  @ApiProperty({ type: String, nullable: true })
-  next_cursor!: string | null;
-  @ApiProperty()
-  total!: number;
-}
+export class PlatformKeyPage extends PageOf(PlatformKeyResource) {}

@@ -1,11 +1,11 @@
-import { Body, Controller, Delete, Get, HttpCode, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import { type CommandContext, found, invalidInput } from '#kernel';
+import { found, invalidInput } from '#kernel';
 import {
+  type Call,
   CurrentAccess,
-  CurrentContext,
+  CurrentCall,
   hashApiKey,
   IdempotentPost,
   IdParam,
@@ -40,9 +40,7 @@ export class PlatformKeysController {
   async issue(
     @Body() body: IssuePlatformKeyBody,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<IssuedPlatformKeyResource> {
     const { platformId } = access;
     const { name, scopes, expires_at: expiresAt = null } = body;
@@ -74,9 +72,7 @@ export class PlatformKeysController {
   async revoke(
     @IdParam('id') keyId: string,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<void> {
     const { platformId, onlyTenantId } = access;
     const revocation = { platformId, onlyTenantId, keyId };

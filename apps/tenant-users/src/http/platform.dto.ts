@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsObject, ValidateIf, ValidateNested } from 'class-validator';
-import { Nested, TextField, UsdField } from '#platform';
+import { Nested, PageOf, TextField, UsdField } from '#platform';
 import { IssuedPlatformKeyResource } from './platform-key.dto.js';
 
 class PlatformSettingsBody {
@@ -57,11 +57,4 @@ export class CreatedPlatformResource extends PlatformResource {
   api_key!: IssuedPlatformKeyResource;
 }
 
-export class PlatformPage {
-  @ApiProperty({ type: [PlatformResource] })
-  data!: PlatformResource[];
-  @ApiProperty({ type: String, nullable: true })
-  next_cursor!: string | null;
-  @ApiProperty()
-  total!: number;
-}
+export class PlatformPage extends PageOf(PlatformResource) {}

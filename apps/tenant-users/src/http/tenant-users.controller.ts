@@ -2,6 +2,7 @@ import { Body, Controller, Get, Headers, Patch, Query, Res } from '@nestjs/commo
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import type { Aggregate } from '#event-store';
 import { type CommandContext, invalidInput, notFound } from '#kernel';
 import {
   ByUserId,
@@ -20,11 +21,12 @@ import {
 import { CreateTenantUser } from '../commands/create-tenant-user.js';
 import { UpdateTenantUser } from '../commands/update-tenant-user.js';
 import { notAKit } from '../domain/account-kit.js';
-import type { UserChanges } from '../domain/tenant-user.js';
+import type { TenantUserState, UserChanges } from '../domain/tenant-user.js';
 import { AccountKits, type StartingTerms } from '../read-models/account-kits.js';
 import { Deletions } from '../read-models/deletions.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { UserHistory } from '../read-models/user-history.js';
+import { decidedResource } from '../read-models/user-resource.js';
 import { Users } from '../read-models/users.js';
 import {
   CreateUserBody,
@@ -65,7 +67,7 @@ export class TenantUsersController {
   ): Promise<UserResource> {
     const accountKitId = body.account_kit_id ?? access.defaultAccountKitId;
     const starting = await this.accountKit(access, accountKitId);
-    const { id, position, created } = await this.commands.execute(
+    const { id, user, created } = await this.commands.execute(
       new CreateTenantUser(
         {
           platformId: access.platformId,
@@ -93,7 +95,7 @@ export class TenantUsersController {
     );
     if (!created) reply.status(200);
     reply.header('location', `/v1/users/${id}`);
-    return this.answer(reply, { tenantId: access.tenant.id, userId: id, position });
+    return this.answer(reply, { tenantId: access.tenant.id, userId: id }, user);
   }
 
   @Get()
@@ -147,8 +149,8 @@ export class TenantUsersController {
     if (body.account_kit_id !== undefined) await this.accountKit(access, body.account_kit_id);
     const tenantId = access.tenant.id;
     const update = { tenantId, userId, changes: body as UserChanges, ...ifMatch(match) };
-    const position = await this.commands.execute(new UpdateTenantUser(update, context));
-    return this.answer(reply, { tenantId, userId, position });
+    const user = await this.commands.execute(new UpdateTenantUser(update, context));
+    return this.answer(reply, { tenantId, userId }, user);
   }
 
   @Get(':id/events')
@@ -167,17 +169,14 @@ export class TenantUsersController {
     return json;
   }
 
+  /** What the command has made of the user; what can't be opened is told by the log, which may know some of it. */
   private async answer(
     reply: FastifyReply,
-    written: { tenantId: string; userId: string; position: bigint },
+    place: { tenantId: string; userId: string },
+    made: Aggregate<TenantUserState>,
   ): Promise<UserResource> {
-    const { tenantId, userId, position } = written;
-    const user = await this.position.answer(
-      reply,
-      { position, projection: USER_DIRECTORY },
-      () => this.users.get(tenantId, userId),
-      () => this.history.latest(written),
-    );
+    await this.position.settle(reply, made.position, USER_DIRECTORY);
+    const user = decidedResource(place.userId, made) ?? (await this.history.latest(place));
     reply.header('etag', `"${user.revision}"`);
     return user;
   }

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import type { JsonObject } from '#kernel';
-import { MetadataField, TextField } from '#platform';
+import { MetadataField, PageOf, TextField } from '#platform';
 
 const SETTINGS = 'Your own settings of this tenant: any JSON object; at most 16 KiB and 8 levels.';
 
@@ -69,11 +69,4 @@ export class TenantDeletionResource {
   position!: string;
 }
 
-export class TenantPage {
-  @ApiProperty({ type: [TenantResource] })
-  data!: TenantResource[];
-  @ApiProperty({ type: String, nullable: true })
-  next_cursor!: string | null;
-  @ApiProperty()
-  total!: number;
-}
+export class TenantPage extends PageOf(TenantResource) {}

@@ -1,11 +1,12 @@
-import { Body, Controller, Delete, Get, HttpCode, Patch, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Patch, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiAcceptedResponse, ApiCreatedResponse, ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type CommandContext, found, notFound } from '#kernel';
+import { found, notFound } from '#kernel';
 import {
+  type Call,
   CurrentAccess,
-  CurrentContext,
+  CurrentCall,
   IdempotentPost,
   IdParam,
   NoQuery,
@@ -49,9 +50,7 @@ export class TenantsController {
   async create(
     @Body() body: CreateTenantBody,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<TenantResource> {
     requirePlatformWide(access);
     const { name, external_id: externalId = null, settings = {} } = body;
@@ -90,9 +89,7 @@ export class TenantsController {
     @IdParam('id') tenantId: string,
     @Body() body: UpdateTenantBody,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<TenantResource> {
     const { platformId } = access;
     requireKnown(access, tenantId);
@@ -110,9 +107,7 @@ export class TenantsController {
   async delete(
     @IdParam('id') tenantId: string,
     @Query() _query: NoQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @CurrentCall() { access, context, reply }: Call,
   ): Promise<TenantDeletionResource> {
     const { platformId } = access;
     requireKnown(access, tenantId);

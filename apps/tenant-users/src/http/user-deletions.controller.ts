@@ -1,12 +1,12 @@
-import { Controller, Delete, Get, Headers, HttpCode, Query, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Headers, HttpCode, Query } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import { type CommandContext, found } from '#kernel';
+import { found } from '#kernel';
 import {
   ByUserId,
+  type Call,
   CurrentAccess,
-  CurrentContext,
+  CurrentCall,
   ifMatch,
   type PlatformAccess,
   Position,
@@ -45,10 +45,8 @@ export class UserDeletionsController {
   async delete(
     @UserId() userId: string,
     @Query() { dry_run: dryRun }: DeleteUserQuery,
-    @CurrentAccess() access: PlatformAccess,
-    @CurrentContext() context: CommandContext,
+    @CurrentCall() { access, context, reply }: Call,
     @Headers('if-match') match: string | undefined,
-    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DeletionResource | DeletionPreview> {
     const tenantId = access.tenant.id;
     const deletion = { tenantId, userId, ...ifMatch(match) };

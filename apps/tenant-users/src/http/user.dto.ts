@@ -7,6 +7,7 @@ import {
   LIST_ORDERS,
   type ListOrder,
   MetadataField,
+  PageOf,
   PageQuery,
   PhoneField,
   QueryMapField,
@@ -183,14 +184,7 @@ export class UserResource {
   updated_at!: string;
 }
 
-export class UserPage {
-  @ApiProperty({ type: [UserResource] })
-  data!: UserResource[];
-  @ApiProperty({ type: String, nullable: true })
-  next_cursor!: string | null;
-  @ApiProperty()
-  total!: number;
-}
+export class UserPage extends PageOf(UserResource) {}
 
 export class DeleteUserQuery {
   @ChoiceField({

@@ -96,7 +96,7 @@ export class Provisioning {
       personal: { ...NOBODY, role: state.settings.default_role },
     };
     try {
-      return (await this.commands.execute(new CreateTenantUser(user, context))).position;
+      return (await this.commands.execute(new CreateTenantUser(user, context))).user.position;
     } catch (error) {
       // The tenant is being deleted.
       if (!isTenantryError(error) || error.code !== 'not_found') throw error;

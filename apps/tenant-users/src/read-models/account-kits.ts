@@ -4,13 +4,12 @@ import { formatUsd, streamName } from '#kernel';
 import {
   AccountKitDirectory,
   type BudgetTerms,
-  decodeCursor,
   type KitTerms,
   LogAnswers,
+  newestFirst,
   type Page,
   type PageQuery,
   ProjectionCache,
-  pageOf,
   ReadModels,
 } from '#platform';
 import type { ReadDatabase } from '#projections';
@@ -90,19 +89,9 @@ export class AccountKits extends AccountKitDirectory {
   }
 
   /** Newest first. */
-  async list(platformId: string, { limit, cursor }: PageQuery): Promise<Page<AccountKitResource>> {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
-    const found = await this.kitsOf(platformId)
-      .selectAll()
-      .where('sequence', '<', before)
-      .orderBy('sequence', 'desc')
-      .limit(limit + 1)
-      .execute();
-    const { total } = await this.kitsOf(platformId)
-      .select((row) => row.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow();
-    const { rows, next } = pageOf(found, limit);
-    return { data: rows.map(resource), next_cursor: next, total: Number(total) };
+  async list(platformId: string, query: PageQuery): Promise<Page<AccountKitResource>> {
+    const page = await newestFirst(this.kitsOf(platformId), query);
+    return { ...page, data: page.data.map(resource) };
   }
 
   private kitsOf(platformId: string, database = this.database) {

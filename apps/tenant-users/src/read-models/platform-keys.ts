@@ -1,15 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Clock, streamName } from '#kernel';
-import {
-  CLOCK,
-  decodeCursor,
-  LogAnswers,
-  type Page,
-  type PageQuery,
-  pageOf,
-  ReadModels,
-  type Scope,
-} from '#platform';
+import { CLOCK, LogAnswers, newestFirst, type Page, type PageQuery, ReadModels, type Scope } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { PlatformKeyResource } from '../http/platform-key.dto.js';
 import { ACCESS, AccessProjection } from './access.projection.js';
@@ -54,19 +45,9 @@ export class PlatformKeyRegistry {
   }
 
   /** Newest first. */
-  async list(owner: PlatformKeyOwner, { limit, cursor }: PageQuery): Promise<Page<PlatformKeyResource>> {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
-    const found = await this.keysOf(owner)
-      .selectAll()
-      .where('sequence', '<', before)
-      .orderBy('sequence', 'desc')
-      .limit(limit + 1)
-      .execute();
-    const { total } = await this.keysOf(owner)
-      .select((row) => row.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow();
-    const { rows, next } = pageOf(found, limit);
-    return { data: rows.map((row) => this.resource(row)), next_cursor: next, total: Number(total) };
+  async list(owner: PlatformKeyOwner, query: PageQuery): Promise<Page<PlatformKeyResource>> {
+    const page = await newestFirst(this.keysOf(owner), query);
+    return { ...page, data: page.data.map((row) => this.resource(row)) };
   }
 
   private keysOf({ platformId, onlyTenantId }: PlatformKeyOwner, database = this.database) {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { formatUsd, streamName } from '#kernel';
-import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, ReadModels } from '#platform';
+import { LogAnswers, newestFirst, type Page, type PageQuery, ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { PlatformResource } from '../http/platform.dto.js';
 import { ACCESS, AccessProjection } from './access.projection.js';
@@ -31,19 +31,9 @@ export class Platforms {
   }
 
   /** Newest first. */
-  async list({ limit, cursor }: PageQuery): Promise<Page<PlatformResource>> {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
-    const found = await this.platforms()
-      .selectAll()
-      .where('sequence', '<', before)
-      .orderBy('sequence', 'desc')
-      .limit(limit + 1)
-      .execute();
-    const { total } = await this.platforms()
-      .select((row) => row.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow();
-    const { rows, next } = pageOf(found, limit);
-    return { data: rows.map(resource), next_cursor: next, total: Number(total) };
+  async list(query: PageQuery): Promise<Page<PlatformResource>> {
+    const page = await newestFirst(this.platforms(), query);
+    return { ...page, data: page.data.map(resource) };
   }
 
   private platforms(database = this.database) {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type JsonObject, streamName } from '#kernel';
-import { decodeCursor, LogAnswers, type Page, type PageQuery, pageOf, ReadModels } from '#platform';
+import { LogAnswers, newestFirst, type Page, type PageQuery, ReadModels } from '#platform';
 import type { ReadDatabase } from '#projections';
 import type { TenantResource } from '../http/tenant.dto.js';
 import { ACCESS, AccessProjection } from './access.projection.js';
@@ -36,19 +36,9 @@ export class Tenants {
   }
 
   /** Newest first. */
-  async list(reader: TenantReader, { limit, cursor }: PageQuery): Promise<Page<TenantResource>> {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor);
-    const found = await this.tenantsFor(reader)
-      .selectAll()
-      .where('sequence', '<', before)
-      .orderBy('sequence', 'desc')
-      .limit(limit + 1)
-      .execute();
-    const { total } = await this.tenantsFor(reader)
-      .select((row) => row.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow();
-    const { rows, next } = pageOf(found, limit);
-    return { data: rows.map(resource), next_cursor: next, total: Number(total) };
+  async list(reader: TenantReader, query: PageQuery): Promise<Page<TenantResource>> {
+    const page = await newestFirst(this.tenantsFor(reader), query);
+    return { ...page, data: page.data.map(resource) };
   }
 
   private tenantsFor({ platformId, onlyTenantId }: TenantReader, database = this.database) {

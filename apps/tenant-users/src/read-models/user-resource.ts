@@ -1,4 +1,5 @@
-import type { PersonalData, Standing } from '../domain/tenant-user.js';
+import type { Aggregate } from '#event-store';
+import type { PersonalData, Standing, TenantUserState } from '../domain/tenant-user.js';
 import type { UserResource } from '../http/user.dto.js';
 import { clearOf } from './personal-text.js';
 import type { ListedUser } from './user-rows.js';
@@ -40,6 +41,15 @@ export const userResource = (facts: UserFacts, personal: PersonalData | null): U
   created_at: facts.created_at,
   updated_at: facts.updated_at,
 });
+
+/** The same of what a command has made; undefined where it is gone, or can't be read. */
+export function decidedResource(id: string, made: Aggregate<TenantUserState>): UserResource | undefined {
+  const { state, revision, createdAt, updatedAt } = made;
+  if (state.lifecycle !== 'alive' || state.personal === null || revision === 'no_stream') return undefined;
+  const { tenant_id, is_default, status, account_kit_id, personal } = state;
+  const times = { created_at: String(createdAt), updated_at: String(updatedAt) };
+  return userResource({ id, tenant_id, is_default, status, account_kit_id, revision, ...times }, personal);
+}
 
 /** The same of a row; `personal` is null where it can't be read any more. */
 export function rowResource(row: ListedUser, personal: PersonalText | null): UserResource {

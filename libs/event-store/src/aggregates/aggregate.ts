@@ -19,6 +19,9 @@ export interface Aggregate<State> {
   state: State;
   revision: ExpectedRevision;
   position: bigint;
+  /** The times of the first event and of the last; undefined before the first. */
+  createdAt: string | undefined;
+  updatedAt: string | undefined;
 }
 
 /** What a command made of an aggregate, and the events that it appended, in order. */
@@ -28,8 +31,8 @@ export interface Executed<State, Event extends DomainEvent> extends Aggregate<St
 
 /** An aggregate as it is kept between commands. */
 export interface Known<State> extends Aggregate<State> {
-  /** The last event's id and time; undefined before the first. */
-  last: Pick<RecordedEvent, 'id' | 'at'> | undefined;
+  /** The last event's id; undefined before the first. */
+  lastId: RecordedEvent['id'] | undefined;
   /** Shared with older and newer states of the stream, so it may tell of later events too. */
   causes: RecentCauses;
   /** How many events would have to be folded to come here from the last snapshot, or from the beginning. */
@@ -40,7 +43,9 @@ export const absent = <State>({ initialState }: { initialState: State }): Known<
   state: initialState,
   revision: 'no_stream',
   position: 0n,
-  last: undefined,
+  createdAt: undefined,
+  updatedAt: undefined,
+  lastId: undefined,
   causes: new RecentCauses(),
   unsaved: 0,
 });
@@ -49,11 +54,10 @@ export const absent = <State>({ initialState }: { initialState: State }): Known<
 export const lastRevisionOf = ({ revision }: Pick<Aggregate<unknown>, 'revision'>): number =>
   revision === 'no_stream' ? -1 : revision;
 
-export const told = <State>({ state, revision, position }: Aggregate<State>): Aggregate<State> => ({
-  state,
-  revision,
-  position,
-});
+export const told = <State>(known: Aggregate<State>): Aggregate<State> => {
+  const { state, revision, position, createdAt, updatedAt } = known;
+  return { state, revision, position, createdAt, updatedAt };
+};
 
 /** Throws `conflict` with code `revision_mismatch` where another revision is required; what is not there has none. */
 export function requireRevision({ revision }: Aggregate<unknown>, required: number | undefined): void {

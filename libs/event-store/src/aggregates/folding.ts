@@ -1,4 +1,4 @@
-import type { Clock, DomainEvent, Evolver, RecordedEvent } from '#kernel';
+import type { DomainEvent, Evolver, RecordedEvent } from '#kernel';
 import type { EventStore } from '../event-store.js';
 import { pages } from '../pages.js';
 import { absent, type EventCodec, type Known, lastRevisionOf } from './aggregate.js';
@@ -13,7 +13,6 @@ export class Folding {
   constructor(
     private readonly store: EventStore,
     private readonly codec: EventCodec,
-    private readonly clock: Clock,
     private readonly snapshots: Snapshots | undefined,
   ) {}
 
@@ -23,7 +22,7 @@ export class Folding {
     stream: string,
     known?: Known<State>,
   ): Promise<Known<State>> {
-    if (known?.last) return this.foldOn(evolver, stream, known);
+    if (known?.lastId) return this.foldOn(evolver, stream, known);
     const [last] = await this.store.read(stream, { backwards: true, limit: 1 });
     return last ? this.asOf(evolver, stream, last.revision) : absent(evolver);
   }
@@ -35,7 +34,7 @@ export class Folding {
     revision: number,
     earlier?: Known<State>,
   ): Promise<Known<State>> {
-    if (earlier?.last && lastRevisionOf(earlier) <= revision) {
+    if (earlier?.lastId && lastRevisionOf(earlier) <= revision) {
       return this.foldOn(evolver, stream, earlier, revision);
     }
     const saved = revision < MIN_SNAPSHOT_REVISION ? undefined : await this.saved(evolver, stream, revision);
@@ -68,13 +67,14 @@ export class Folding {
 
   private async fold<State, Event extends DomainEvent>(
     evolver: Evolver<State, Event>,
-    { state, causes, unsaved }: Known<State>,
+    { state, createdAt, causes, unsaved }: Known<State>,
     stored: RecordedEvent,
   ): Promise<Known<State>> {
     const next = evolver.evolve(state, await this.open<Event>(stored));
-    causes.add(stored, this.clock.now().getTime());
     const { revision, position, id, at } = stored;
-    return { state: next, revision, position, last: { id, at }, causes, unsaved: unsaved + 1 };
+    causes.add(stored, position);
+    const times = { createdAt: createdAt ?? at, updatedAt: at };
+    return { state: next, revision, position, ...times, lastId: id, causes, unsaved: unsaved + 1 };
   }
 
   /** From the stream's snapshot, if the log holds the event that it is as of. */
@@ -85,12 +85,12 @@ export class Folding {
   ): Promise<Known<State> | undefined> {
     const saved = await this.snapshots?.find(evolver, stream);
     if (!saved || saved.revision > upTo) return undefined;
-    const { state, revision, eventId } = saved;
+    const { state, revision, eventId, createdAt } = saved;
     const [stored] = await this.store.read(stream, { from: revision, limit: 1 });
     if (stored?.id !== eventId) return undefined;
-    const { position, id, at } = stored;
-    const causes = new RecentCauses({ last: revision, at, seenAtMs: this.clock.now().getTime() });
-    return { state, revision, position, last: { id, at }, causes, unsaved: 0 };
+    const { position, id: lastId, at } = stored;
+    const causes = new RecentCauses({ last: revision, position });
+    return { state, revision, position, createdAt, updatedAt: at, lastId, causes, unsaved: 0 };
   }
 
   private async open<Event extends DomainEvent>(stored: RecordedEvent): Promise<Event> {

@@ -4,17 +4,15 @@ const MAX_CAUSES = 256;
 /** What one takes in memory, its id among it. */
 const CAUSE_BYTES = 128;
 
-type CausedEvent = Pick<RecordedEvent, 'revision' | 'at'> & { metadata: { causationId: string } };
+type CausedEvent = Pick<RecordedEvent, 'revision'> & { metadata: { causationId: string } };
 
 /** Events in a row with one cause. */
 interface Cause {
   id: string;
   first: number;
   last: number;
-  /** Of the last. */
-  at: string;
-  /** When this process came to know the last, in milliseconds since the epoch. */
-  seenAtMs: number;
+  /** Of the last, or a later one. */
+  position: bigint;
 }
 
 /**
@@ -30,7 +28,7 @@ export class RecentCauses {
     this.next = passed ? passed.last + 1 : 0;
   }
 
-  /** The last event that is not told of any more, with a time that is not before its own; undefined for none. */
+  /** The last event that is not told of any more, with a position that is not before its own; undefined for none. */
   get before(): Omit<Cause, 'id' | 'first'> | undefined {
     return this.passed;
   }
@@ -40,13 +38,13 @@ export class RecentCauses {
   }
 
   /** Takes the events of the stream in order; one that it has already changes nothing. */
-  add({ revision, at, metadata: { causationId: id } }: CausedEvent, seenAtMs: number): void {
+  add({ revision, metadata: { causationId: id } }: CausedEvent, position: bigint): void {
     if (revision < this.next) return;
     if (revision > this.next) throw new Error('events of a stream were passed over');
     this.next = revision + 1;
     const newest = this.causes.at(-1);
-    if (newest?.id === id) Object.assign(newest, { last: revision, at, seenAtMs });
-    else this.causes.push({ id, first: revision, last: revision, at, seenAtMs });
+    if (newest?.id === id) Object.assign(newest, { last: revision, position });
+    else this.causes.push({ id, first: revision, last: revision, position });
     if (this.causes.length > MAX_CAUSES) this.passed = this.causes.shift();
   }
 

@@ -4,9 +4,6 @@ import { pages } from '../pages.js';
 import { type Executed, type Known, lastRevisionOf, told } from './aggregate.js';
 import type { Folding } from './folding.js';
 
-/** By so much the clocks of processes may differ that write to one log. */
-const CLOCK_DIFFERENCE_MS = 300_000;
-
 /**
  * Finds what a repeatable request has done to a stream before, here or elsewhere. Within one run of a request, what was
  * found or appended is passed: a second change of the same stream is looked for after the first.
@@ -54,20 +51,16 @@ export class Repeats {
     stream: string,
     { revision, causes }: Known<unknown>,
   ): Promise<number[]> {
-    const after = Math.max(
-      this.passed.get(request)?.get(stream) ?? -1,
-      request.revisionAtBegin?.(stream) ?? -1,
-    );
+    const after = this.passed.get(request)?.get(stream) ?? -1;
     const until = lastRevisionOf({ revision });
     const recent = causes.revisionsOf(request.id).filter((own) => own > after && own <= until);
     const { before } = causes;
-    if (recent.length > 0 || !before || before.last <= after || isOlder(before.at, request)) return recent;
-    // What this process knew before the request first came to it is none of its events.
-    if (!request.resumed && before.seenAtMs < request.startedAt) return [];
+    const isAll = !before || before.last <= after || before.position <= request.positionAtBegin;
+    if (recent.length > 0 || isAll) return recent;
     return this.olderRevisions(request, stream, { from: before.last, to: after + 1 });
   }
 
-  /** Reads backwards until events are older than the request can be. */
+  /** Reads backwards to what the log held when the request began. */
   private async olderRevisions(
     request: RepeatableRequest,
     stream: string,
@@ -75,16 +68,12 @@ export class Repeats {
   ): Promise<number[]> {
     const found: number[] = [];
     for await (const page of pages(this.store, stream, { ...range, backwards: true })) {
-      for (const { revision, at, metadata } of page) {
+      for (const { revision, position, metadata } of page) {
         const isOwn = metadata.causationId === request.id;
         if (isOwn) found.unshift(revision);
-        else if (found.length > 0 || isOlder(at, request)) return found;
+        else if (found.length > 0 || position <= request.positionAtBegin) return found;
       }
     }
     return found;
   }
 }
-
-/** What was appended at that time is none of the request's events. */
-const isOlder = (at: string, { startedAt }: RepeatableRequest): boolean =>
-  Date.parse(at) < startedAt - CLOCK_DIFFERENCE_MS;

@@ -1,20 +1,16 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { runRepeatably } from '#kernel';
+import { runRepeatably, systemClock } from '#kernel';
 import { CountingEventStore, plainCodec, SampleSnapshots, tally, testContext } from '#testing';
 import { Aggregates } from '../aggregates.js';
-
-const HOUR_MS = 3_600_000;
-const clock = { time: 0, now: () => new Date(clock.time) };
 
 let store: CountingEventStore;
 let snapshots: SampleSnapshots;
 beforeEach(() => {
   store = new CountingEventStore();
   snapshots = new SampleSnapshots();
-  clock.time = Date.parse('2026-01-01T00:00:00Z');
 });
 
-const replica = () => new Aggregates(store, plainCodec, clock, { snapshots });
+const replica = () => new Aggregates(store, plainCodec, systemClock, { snapshots });
 const exclusive = () => Object.assign(store, { exclusive: true });
 
 /** Commands of other requests. */
@@ -27,23 +23,21 @@ async function others(by: Aggregates, commands: number, times = 1): Promise<void
 
 interface Try {
   resumed?: boolean;
-  startedAt?: number;
   /** How many commands it has. */
   changes?: number;
-  revisionAtBegin?: number;
+  /** What the log held by then; all of it where it began just now. */
+  begin?: bigint;
 }
 
 /** One run of the request; answers what came of its last command. */
-function request(by: Aggregates, { resumed = false, startedAt = clock.time, ...more }: Try = {}) {
-  const { changes = 1, revisionAtBegin } = more;
+async function request(by: Aggregates, { resumed = false, changes = 1, begin }: Try = {}) {
   const context = { ...testContext, causationId: 'own' };
-  const known = revisionAtBegin === undefined ? {} : { revisionAtBegin: () => revisionAtBegin };
   const repeatable = {
     id: 'own',
-    startedAt,
+    startedAt: 0,
+    positionAtBegin: begin ?? (await store.head()),
     resumed,
     draw: (length: number) => new Uint8Array(length),
-    ...known,
   };
   return runRepeatably(repeatable, async () => {
     for (let change = 1; ; change++) {
@@ -67,10 +61,10 @@ describe('a request that is repeated through another process', () => {
   it('given that the one that began it knows the events of the other by then, then it does not do it again', async () => {
     const [one, other] = [replica(), replica()];
     await others(one, 1);
-    const startedAt = clock.time;
-    await request(other, { resumed: true, startedAt });
+    const begin = await store.head();
+    await request(other, { resumed: true, begin });
     await one.preview(tally, '1', { name: 'a', by: 1 });
-    const made = await request(one, { startedAt });
+    const made = await request(one, { begin });
     expect(made).toMatchObject({ revision: 1, state: { total: 11 }, events: [{ data: { by: 10 } }] });
     expect(await ownEvents()).toBe(1);
   });
@@ -78,10 +72,10 @@ describe('a request that is repeated through another process', () => {
   it('given that others went on since, then the answer is as of then', async () => {
     const [one, other] = [replica(), replica()];
     await others(one, 3);
-    const startedAt = clock.time;
-    await request(other, { resumed: true, startedAt });
+    const begin = await store.head();
+    await request(other, { resumed: true, begin });
     await others(one, 5);
-    const made = await request(one, { startedAt });
+    const made = await request(one, { begin });
     expect(made).toMatchObject({ revision: 3, state: { total: 13 } });
     expect(await ownEvents()).toBe(1);
   });
@@ -120,7 +114,10 @@ describe('a request that is repeated long after', () => {
     await request(one);
     await others(one, 200);
     store.eventsRead = 0;
-    expect(await request(one, { resumed: true })).toMatchObject({ revision: 0, state: { total: 10 } });
+    expect(await request(one, { resumed: true, begin: 0n })).toMatchObject({
+      revision: 0,
+      state: { total: 10 },
+    });
     // Once for the state as of then, once for the events.
     expect(store.eventsRead).toBe(2);
   });
@@ -131,36 +128,35 @@ describe('a request that is repeated long after', () => {
   ])('given many commands since, then it is found all the same, %s', async (_, restarted) => {
     const one = replica();
     await others(one, 40, 50);
+    const begin = await store.head();
     await request(one);
     await others(one, 300, 5);
     await new Promise(setImmediate);
-    expect(await request(restarted() ?? one, { resumed: true })).toMatchObject({ revision: 2_000 });
+    expect(await request(restarted() ?? one, { resumed: true, begin })).toMatchObject({ revision: 2_000 });
     expect(await ownEvents()).toBe(1);
   });
 
   it('given that it never came here and began just now, then little is read to see that', async () => {
     const one = replica();
     await others(one, 300, 5);
-    clock.time += HOUR_MS;
     store.eventsRead = 0;
     expect(await request(one, { resumed: true })).toMatchObject({ state: { total: 1_510 } });
     expect(store.eventsRead).toBeLessThan(10);
   });
 
-  it('given the revision that the stream had at its begin, then no more than what came since is read', async () => {
+  it('given what the log held at its begin, then no more than a page before that is read', async () => {
     const one = replica();
     await others(one, 300, 5);
-    const revisionAtBegin = 1_499;
+    const begin = await store.head();
     await others(one, 300);
     store.eventsRead = 0;
-    expect(await request(one, { resumed: true, revisionAtBegin })).toMatchObject({ state: { total: 1_810 } });
-    expect(store.eventsRead).toBeLessThan(60);
+    expect(await request(one, { resumed: true, begin })).toMatchObject({ state: { total: 1_810 } });
+    expect(store.eventsRead).toBeLessThanOrEqual(512);
   });
 
   it('given its first time on a busy stream, then nothing is read', async () => {
     const one = replica();
     await others(one, 400);
-    clock.time += 1;
     store.eventsRead = 0;
     await request(one);
     expect(store.eventsRead).toBe(0);

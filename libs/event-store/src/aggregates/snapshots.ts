@@ -45,9 +45,18 @@ export interface Saved<State> {
   state: State;
   revision: number;
   eventId: string;
+  createdAt: string;
 }
 
 const MAX_UNDER_WAY = 16;
+
+/** What is sealed. */
+interface Content {
+  event_id: string;
+  /** The first snapshots lacked it, and are not used. */
+  created_at?: string;
+  state: JsonObject;
+}
 
 const contextOf = (stream: string, version: number): string => `snapshot ${version} of ${stream}`;
 
@@ -66,8 +75,9 @@ export class Snapshots {
       const found = await this.parts.store.find(stream, format.version);
       const content = found && (await this.parts.codec.open(found, contextOf(stream, format.version)));
       if (!content) return undefined;
-      const { event_id: eventId, state } = content as { event_id: string; state: JsonObject };
-      return { state: format.fromJson(state), revision: found.revision, eventId };
+      const { event_id: eventId, created_at: createdAt, state } = content as unknown as Content;
+      if (createdAt === undefined) return undefined;
+      return { state: format.fromJson(state), revision: found.revision, eventId, createdAt };
     } catch (error) {
       this.parts.onFailure(error, stream);
       return undefined;
@@ -94,9 +104,10 @@ export class Snapshots {
     known: Known<State>,
   ): Promise<void> {
     await endOfTurn();
-    if (!format || !known.last) return;
+    const { lastId, createdAt } = known;
+    if (!format || !lastId || !createdAt) return;
     const { version } = format;
-    const content = { event_id: known.last.id, state: format.toJson(known.state) };
+    const content = { event_id: lastId, created_at: createdAt, state: format.toJson(known.state) };
     const sealed = await this.parts.codec.seal(
       format.subjectKey(known.state),
       contextOf(stream, version),

@@ -194,7 +194,9 @@ describe('states by way of snapshots', () => {
     if (next.kind === 'age' && older) await snapshots.store.put(older);
     older = snapshot();
     if (next.kind !== 'count') return next.kind === 'restart' ? process() : one;
-    const request = { id: `request-${number}`, startedAt: Date.now(), draw: () => new Uint8Array() };
+    const positionAtBegin = await store.head();
+    const begun = { startedAt: 0, positionAtBegin, draw: () => new Uint8Array() };
+    const request = { id: `request-${number}`, ...begun };
     const own = { context: { ...context, causationId: request.id } };
     const command = { name: `name-${number % 3}`, by: 1, times: next.times };
     const run = (by: Aggregates, resumed: boolean) =>

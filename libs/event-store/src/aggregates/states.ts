@@ -1,6 +1,6 @@
-import type { Clock, DomainEvent, Evolver } from '#kernel';
+import type { DomainEvent, Evolver } from '#kernel';
 import type { EventStore } from '../event-store.js';
-import type { Aggregate, AppendedEvent, Known } from './aggregate.js';
+import { type Aggregate, type AppendedEvent, type Known, told } from './aggregate.js';
 import type { AggregateCache } from './aggregate-cache.js';
 import type { Folding } from './folding.js';
 import type { Snapshots } from './snapshots.js';
@@ -11,7 +11,6 @@ const SNAPSHOT_AFTER_APPENDS = 499;
 
 interface StatesParts {
   store: EventStore;
-  clock: Clock;
   cache: AggregateCache;
   folding: Folding;
   snapshots: Snapshots | undefined;
@@ -42,27 +41,25 @@ export class States {
     known: Known<State> | undefined,
   ): Promise<Known<State>> {
     const current = await this.parts.folding.current(evolver, stream, known);
-    return current.last ? this.keep(evolver, stream, current, SNAPSHOT_AFTER_READS) : current;
+    return current.lastId ? this.keep(evolver, stream, current, SNAPSHOT_AFTER_READS) : current;
   }
 
-  /** Keeps what an append has made of `known`. */
+  /** Keeps and answers what an append has made of `known`. */
   appended<State, Event extends DomainEvent>(
     evolver: Evolver<State, Event>,
     stream: string,
     known: Known<State>,
-    made: Aggregate<State> & { events: readonly AppendedEvent[] },
-  ): void {
+    made: Pick<Aggregate<State>, 'state' | 'revision' | 'position'> & { events: readonly AppendedEvent[] },
+  ): Aggregate<State> {
     const { events, ...next } = made;
-    const seenAtMs = this.parts.clock.now().getTime();
-    for (const event of events) known.causes.add(event, seenAtMs);
+    for (const event of events) known.causes.add(event, made.position);
     const last = events.at(-1);
+    const times = { createdAt: known.createdAt ?? events[0]?.at, updatedAt: last?.at };
     const unsaved = known.unsaved + events.length;
-    this.keep(
-      evolver,
-      stream,
-      { ...known, ...next, last: last && { id: last.id, at: last.at }, unsaved },
-      SNAPSHOT_AFTER_APPENDS,
-    );
+    const { causes } = known;
+    const appended = { ...next, ...times, lastId: last?.id, causes, unsaved };
+    this.keep(evolver, stream, appended, SNAPSHOT_AFTER_APPENDS);
+    return told(appended);
   }
 
   /** Answers what is newer, this or what is kept by now. */

@@ -8,6 +8,8 @@ export interface AppendRequest {
   /** The revision that the stream's last event must have; -1 where the stream must not exist yet. */
   expected: number;
   rows: EventRow[];
+  /** What was sealed for the rows, for those who read it next: the sealed text, and as JSON what it holds. */
+  opened?: [sealed: string, clear: string][];
 }
 
 /** Another holder has the key of that index: nothing was stored. */

@@ -1,3 +1,4 @@
+import type { Message } from '#contracts';
 import type { Clock } from '#kernel';
 import type { BusLogger } from '../bus-logger.js';
 import { Dispatcher } from '../dispatcher.js';
@@ -26,7 +27,7 @@ export class EmbeddedServer extends EventServer implements BusServer {
   ) {
     super();
     this.transportId = options.transportId;
-    const handlersOf = (type: string) => this.handlersOf(type);
+    const handlersOf = (message: Message<object>) => this.handlersOf(message);
     this.dispatcher = new Dispatcher({ ...parts, group: options.group, handlersOf });
   }
 

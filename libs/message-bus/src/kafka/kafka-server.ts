@@ -52,7 +52,7 @@ export class KafkaServer extends EventServer implements BusServer {
     this.dispatcher = new Dispatcher({
       ...parts,
       group,
-      handlersOf: (type) => this.handlersOf(type),
+      handlersOf: (message) => this.handlersOf(message),
       publisher: { publish: (topic, messages) => this.sendDeadLetters(topic, messages) },
     });
   }
@@ -164,7 +164,7 @@ export class KafkaServer extends EventServer implements BusServer {
           group: this.options.group,
           topic: names.get(payload.batch.topic) ?? payload.batch.topic,
           dispatcher: this.dispatcher,
-          isHandled: (type) => this.handlersOf(type).length > 0,
+          isHandled: (type) => this.isHandled(type),
           origins: this.origins,
           closing: signal,
           heartbeatIntervalMs: this.heartbeatIntervalMs,

@@ -83,6 +83,12 @@ export abstract class AccountKitDirectory {
   abstract find(platformId: string, accountKitId: string): Promise<KitTerms | undefined>;
 }
 
+/** Whose something is; each look-up is keyed by both. */
+export interface Owner {
+  tenantId: string;
+  userId: string;
+}
+
 /** The downstream services' view of the users. Look-ups are keyed by (tenant, id). */
 export abstract class UserDirectory {
   abstract find(tenantId: string, userId: string): Promise<KnownUser | undefined>;
@@ -92,5 +98,11 @@ export abstract class UserDirectory {
     const user = await this.find(tenantId, userId);
     if (!user) throw notFound('user');
     return user;
+  }
+
+  /** Throws what `require` throws. */
+  async owner({ tenant }: PlatformAccess, userId: string): Promise<Owner> {
+    await this.require(tenant.id, userId);
+    return { tenantId: tenant.id, userId };
   }
 }

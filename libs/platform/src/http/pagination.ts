@@ -1,3 +1,4 @@
+import type { Type } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { ConvertedBy } from './validation.js';
@@ -32,4 +33,17 @@ export interface Page<Row> {
   data: Row[];
   next_cursor: string | null;
   total: number;
+}
+
+/** The class of such a page, as the document describes it. */
+export function PageOf<Row extends object>(row: Type<Row>): Type<Page<Row>> {
+  class PageOfRows {
+    @ApiProperty({ type: [row] })
+    data!: Row[];
+    @ApiProperty({ type: String, nullable: true })
+    next_cursor!: string | null;
+    @ApiProperty()
+    total!: number;
+  }
+  return PageOfRows;
 }

@@ -1,5 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { ApiParam } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import { type CommandContext, invalidInput, isId, repeatableRequest, TenantryError } from '#kernel';
 import type { TenantryRequest } from '../access/access.guard.js';
 import type { Caller, PlatformAccess } from '../access/caller.js';
@@ -17,6 +18,17 @@ function accessOf(request: TenantryRequest): PlatformAccess {
   return access;
 }
 
+function contextOf(request: TenantryRequest): CommandContext {
+  const { actor, access, requestId } = callerOf(request);
+  return {
+    platformId: access?.platformId ?? null,
+    tenantId: access?.tenant.id ?? null,
+    actor,
+    correlationId: requestId,
+    causationId: repeatableRequest()?.id ?? requestId,
+  };
+}
+
 /** Who is calling. */
 export const CurrentCaller = createParamDecorator((_: unknown, context: ExecutionContext) =>
   callerOf(requestOf(context)),
@@ -28,18 +40,22 @@ export const CurrentAccess = createParamDecorator((_: unknown, context: Executio
 );
 
 /** The context that a command of this request runs in. */
-export const CurrentContext = createParamDecorator(
-  (_: unknown, context: ExecutionContext): CommandContext => {
-    const { actor, access, requestId } = callerOf(requestOf(context));
-    return {
-      platformId: access?.platformId ?? null,
-      tenantId: access?.tenant.id ?? null,
-      actor,
-      correlationId: requestId,
-      causationId: repeatableRequest()?.id ?? requestId,
-    };
-  },
+export const CurrentContext = createParamDecorator((_: unknown, context: ExecutionContext) =>
+  contextOf(requestOf(context)),
 );
+
+/** A request that a command is to be executed for. */
+export interface Call {
+  access: PlatformAccess;
+  context: CommandContext;
+  reply: FastifyReply;
+}
+
+export const CurrentCall = createParamDecorator((_: unknown, context: ExecutionContext): Call => {
+  const request = requestOf(context);
+  const reply = context.switchToHttp().getResponse<FastifyReply>();
+  return { access: accessOf(request), context: contextOf(request), reply };
+});
 
 /** Documents the `id` that `UserId` reads. */
 export const ByUserId = (): MethodDecorator & ClassDecorator =>

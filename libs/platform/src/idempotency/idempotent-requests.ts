@@ -1,5 +1,6 @@
 import { createHash, createSecretKey, randomBytes } from 'node:crypto';
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import type { EventStore } from '#event-store';
 import {
   type Clock,
   derivedId,
@@ -14,7 +15,7 @@ import {
 import { blindIndex, decrypt, encrypt, IV_BYTES, type SubjectKeyStore } from '#privacy';
 import type { ReadDatabase } from '#projections';
 import { AppLogger } from '../operations/logger.js';
-import { CLOCK, DURABLE_DATABASE, KEY_STORE } from '../tokens.js';
+import { CLOCK, DURABLE_DATABASE, EVENT_STORE, KEY_STORE } from '../tokens.js';
 import { type RequestRecord, RequestRecords } from './request-records.js';
 
 const LIFETIME_MS = 24 * 60 * 60 * 1_000;
@@ -59,6 +60,7 @@ export class IdempotentRequests implements OnModuleInit, OnModuleDestroy {
   constructor(
     @Inject(DURABLE_DATABASE) database: ReadDatabase,
     @Inject(KEY_STORE) private readonly keys: SubjectKeyStore,
+    @Inject(EVENT_STORE) private readonly log: Pick<EventStore, 'head'>,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly logger: AppLogger,
   ) {
@@ -93,7 +95,7 @@ export class IdempotentRequests implements OnModuleInit, OnModuleDestroy {
     this.underWay.set(name, { fingerprint, end });
     try {
       const started = { name, fingerprint, subject_id: request.subjectId, started_at: this.now() };
-      const record = await this.records.begin(started);
+      const record = await this.records.begin(started, () => this.log.head());
       if (record.fingerprint !== fingerprint) throw otherRequest();
       if (record.forgotten) throw notFound('user');
       if (record.answer !== null) return { ...this.recall(request.key, record, record.answer), again: true };
@@ -138,7 +140,7 @@ export class IdempotentRequests implements OnModuleInit, OnModuleDestroy {
 
   private repeatable(
     key: string,
-    { nonce, started_at, isNew }: RequestRecord & { isNew: boolean },
+    { nonce, started_at, position, isNew }: RequestRecord & { isNew: boolean },
   ): RepeatableRequest {
     let draws = 0;
     const draw = (length: number) => {
@@ -146,7 +148,8 @@ export class IdempotentRequests implements OnModuleInit, OnModuleDestroy {
       return createHash('shake256', { outputLength: length }).update(seed).digest();
     };
     const id = derivedId(this.derive('cause', nonce));
-    return { id, startedAt: Number(started_at), resumed: !isNew, draw };
+    const [startedAt, positionAtBegin] = [Number(started_at), BigInt(position ?? 0)];
+    return { id, startedAt, positionAtBegin, resumed: !isNew, draw };
   }
 
   private seal(key: string, record: RequestRecord, outcome: Outcome): string {

@@ -13,6 +13,8 @@ export interface RequestRecord {
   subject_id: string | null;
   /** Milliseconds since the epoch. */
   started_at: number;
+  /** Of the log, in decimal, before it began; null of one that an earlier version wrote. */
+  position: string | null;
   /** Sealed; null until it is known, and again once its user was deleted. */
   answer: string | null;
   /** 0 or 1: its user was deleted. */
@@ -40,6 +42,9 @@ const MIGRATIONS: Migration[] = [
       await index.on('idempotent_requests').column(column).execute();
     }
   },
+  async ({ schema }) => {
+    await schema.alterTable('idempotent_requests').addColumn('position', 'text').execute();
+  },
 ];
 
 /** The requests of the last hours that came with an Idempotency-Key. */
@@ -57,11 +62,12 @@ export class RequestRecords {
     return migrate(this.database, 'idempotent requests', MIGRATIONS);
   }
 
-  /** The record of this name, durable; `isNew` where this call made it. One that is too old counts as none. */
-  async begin(wanted: NewRecord): Promise<RequestRecord & { isNew: boolean }> {
+  /** The record of this name, durable; `isNew` where this call made it, as of `head`. One that is too old counts as none. */
+  async begin(wanted: NewRecord, head: () => Promise<bigint>): Promise<RequestRecord & { isNew: boolean }> {
     const known = await this.find(wanted);
     if (known) return { ...known, isNew: false };
-    const made = { ...wanted, nonce: randomBytes(16).toString('hex'), answer: null, forgotten: 0 };
+    const position = String(await head());
+    const made = { ...wanted, position, nonce: randomBytes(16).toString('hex'), answer: null, forgotten: 0 };
     await this.writes.write(
       this.tables()
         .insertInto('idempotent_requests')
