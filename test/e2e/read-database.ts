@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
+import { partFile } from '../../libs/projections/src/sqlite/part-files.js';
 import { isSplit, tenantUsersDir } from '../../libs/testing/src/service-process.js';
 
 const schemaOf = (dataDir: string): string =>
@@ -29,9 +30,8 @@ export async function changeReadModels(
     return onServer((client) =>
       client.query(`set search_path = ${readModelsOf(dataDir)}; ${statements.join(';')}`),
     );
-  const file = new DatabaseSync(join(tenantUsersDir(dataDir), 'read', `${projection}.db`), {
-    timeout: 2_000,
-  });
+  const path = partFile(join(tenantUsersDir(dataDir), 'read'), projection);
+  const file = new DatabaseSync(path, { timeout: 2_000 });
   file.exec(statements.join(';'));
   file.close();
 }

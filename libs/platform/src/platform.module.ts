@@ -122,7 +122,11 @@ function databases(settings: Settings, clock: Clock): Provider[] {
       useFactory: (postgres: PostgresEngines, storage?: Storage) => {
         if (url) return postgres.durableDatabase(url);
         const writer = queryWriter(embedded(storage));
-        return new RemotePart(dataFile(settings, 'keys'), (queries) => writer.run(KEYS_PART, queries));
+        const file = dataFile(settings, 'keys');
+        return new RemotePart(
+          () => file,
+          (queries) => writer.run(KEYS_PART, queries),
+        );
       },
       inject,
     },

@@ -24,6 +24,10 @@ const KEPT = 10_000;
 const STATE = Symbol('key state');
 type SubjectKey = Uint8Array & { [STATE]?: KeyState };
 
+/** Used again where it is kept. */
+const stateFor = (subjectKey: SubjectKey | undefined): KeyState | undefined =>
+  subjectKey && (subjectKey[STATE] ?? { key: createSecretKey(subjectKey) });
+
 /** Where a value belongs. As JSON, so that no two pairs of name and stream read the same. */
 const placeOf = (name: string, stream: string): string => JSON.stringify(['v2', name, stream]);
 
@@ -83,7 +87,7 @@ export class Sealer {
     const [, version, keyId, text] = SEALED.exec(sealed) ?? [];
     if (keyId === undefined || text === undefined) throw new Error('not a sealed value');
     const subjectKey = await this.keys.find(keyId);
-    const state = this.#stateOf(keyId, subjectKey);
+    const state = remember ? this.#stateOf(keyId, subjectKey) : stateFor(subjectKey);
     const place = version === 'v1' ? stream : placeOf(name, stream);
     const { opened } = state ?? {};
     if (opened?.sealed === sealed && opened.place === place) {

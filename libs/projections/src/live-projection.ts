@@ -2,22 +2,24 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Batch, Subscription } from '#event-store';
 import { type RecordedEvent, unavailable } from '#kernel';
 import { type Checkpoint, type CheckpointSchema, Checkpoints } from './checkpoints.js';
-import { describeError, isUnavailable } from './describe-error.js';
+import { describeError, isUnavailable, reportedFailure } from './describe-error.js';
 import { Lock } from './lock.js';
 import { PositionTracker } from './position-tracker.js';
 import {
   type AnyProjection,
   type AnySchema,
-  allTables,
   applyEvents,
   type ProjectionFailure,
   type ProjectionStatus,
 } from './projection.js';
 import type { ProjectionParts } from './projection-parts.js';
-import { createTables, dropLeftovers, dropTables, maintain } from './projection-tables.js';
+import { maintain, makeTables } from './projection-tables.js';
 import { Readability } from './readability.js';
 import type { Role } from './replicas.js';
 import { MAX_EVENTS_PER_TRANSACTION, TransactionSize } from './transaction-size.js';
+
+/** Tables of a log of so many events are made apart from the projection, which goes on from there. */
+const BUILT_APART_FROM = 20_000n;
 
 /** How often the position is saved while nothing passes the projection's filter. */
 const IDLE_SAVE_INTERVAL_MS = 1_000;
@@ -29,6 +31,8 @@ const IDLE_SAVE_INTERVAL_MS = 1_000;
 export class LiveProjection implements Role {
   readonly progress = new PositionTracker();
   readonly reads = new Readability(this);
+  /** Its tables are to be made by a rebuild first. */
+  awaitsBuild = false;
   readonly #parts: ProjectionParts & { checkpoints: Checkpoints };
   readonly #lock = new Lock();
   readonly #size: TransactionSize;
@@ -41,6 +45,7 @@ export class LiveProjection implements Role {
   /** Set when an error left open what was committed: the database is asked before going on. */
   #uncertain = false;
   #leading = false;
+  #follows = false;
   /** What is known of the process that leads; undefined while nothing is, or its tables are of another version. */
   #followed: Checkpoint | undefined;
 
@@ -79,29 +84,26 @@ export class LiveProjection implements Role {
   /** Makes the tables, anew where the version has changed, and follows the log. */
   async lead(): Promise<void> {
     await this.#subscription?.close();
-    const { name, version } = this.projection;
-    const tables = allTables(this.projection);
+    this.#follows = false;
     const { checkpoints, database, store } = this.#parts;
-    const found = await checkpoints.find(name);
-    const current = found?.version === version;
-    await database.write<AnySchema & CheckpointSchema, void>(async (transaction) => {
-      if (current) return dropLeftovers(transaction, tables);
-      await dropTables(transaction, [...new Set([...tables, ...(found?.tables ?? [])])]);
-      await createTables(transaction, this.projection);
-      await checkpoints.put(transaction, name, { version, position: 0n, tables });
-    });
-    this.reads.begin(await store.head());
+    const found = await makeTables(database, checkpoints, this.projection);
+    const position = found ?? 0n;
+    const head = await store.head();
+    this.reads.begin(head);
     // Of what the database lost with its server, some may have been answered.
-    if (!current || found.position < (this.#followed?.position ?? this.#saved)) this.reads.forget();
+    if (found === undefined || found < (this.#followed?.position ?? this.#saved)) this.reads.forget();
     this.#uncertain = false;
     this.#leading = true;
     this.#followed = undefined;
     this.#state = 'standby';
-    this.resumeAt(current ? found.position : 0n);
+    this.awaitsBuild = this.#parts.buildApart !== undefined && position === 0n && head >= BUILT_APART_FROM;
+    if (this.awaitsBuild) this.#begin(position);
+    else this.resumeAt(position);
   }
 
   halt(): void {
     this.#leading = false;
+    this.#follows = false;
     this.#followed = undefined;
     this.#state = 'starting';
     // What was read before may be changed from here on without this process being told.
@@ -139,7 +141,7 @@ export class LiveProjection implements Role {
     this.progress.halt();
     if (this.#state !== 'failed') this.#state = 'stopped';
     const { position } = this.progress;
-    if (this.#leading && position > this.#saved) {
+    if (this.#follows && position > this.#saved) {
       await this.#commit([], position).catch((error) => this.#warn(error));
     }
     this.#leading = false;
@@ -160,12 +162,12 @@ export class LiveProjection implements Role {
 
   /** Goes on from a position that the database holds already: at the start, or after its tables were swapped. */
   resumeAt(position: bigint): void {
-    const following = this.#state === 'starting' || this.#state === 'running';
     this.#saved = position;
     this.#failure = undefined;
-    if (!following) {
-      this.#state = 'starting';
-      this.progress.startAt(position);
+    this.awaitsBuild = false;
+    if (!this.#follows) {
+      this.#begin(position);
+      this.#follows = true;
       this.#subscription = this.#parts.store.subscribe(
         { after: position, categories: this.projection.categories, maxBatchSize: MAX_EVENTS_PER_TRANSACTION },
         (batch) => this.#onBatch(batch),
@@ -175,11 +177,21 @@ export class LiveProjection implements Role {
     this.#advance(position);
   }
 
+  /** How far the tables are made that it goes on with. They are not read yet, so it does not arrive. */
+  built(position: bigint, head: bigint): void {
+    if (this.awaitsBuild) this.progress.advance(position < head ? position : head - 1n);
+  }
+
   status(head: bigint): ProjectionStatus {
     const { position } = this.progress;
     const lag = head > position ? head - position : 0n;
     const failure = this.#failure && { failure: this.#failure };
     return { name: this.projection.name, position, lag, state: this.#state, ...failure };
+  }
+
+  #begin(position: bigint): void {
+    this.#state = 'starting';
+    this.progress.startAt(position);
   }
 
   async #onBatch(batch: Batch): Promise<void> {
@@ -274,21 +286,10 @@ export class LiveProjection implements Role {
   }
 
   #fail(event: RecordedEvent, error: unknown): void {
-    const described = describeError(error);
-    const { position, type: eventType } = event;
     this.#state = 'failed';
-    this.#failure = { position, eventType, error: described.error };
+    this.#follows = false;
+    this.#failure = reportedFailure(event, error, { projection: this.name, logger: this.#parts.logger });
     this.progress.halt();
-    this.#parts.logger.error(
-      {
-        projection: this.projection.name,
-        position: String(position),
-        eventType,
-        correlationId: event.metadata.correlationId,
-        ...described,
-      },
-      'projection stopped: it cannot apply an event',
-    );
     // The batch at hand is part of the subscription, so its end can't be awaited here.
     void this.#subscription?.close();
   }

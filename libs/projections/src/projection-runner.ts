@@ -8,6 +8,7 @@ import type { ProjectionParts } from './projection-parts.js';
 import type { ReadDatabase } from './read-database.js';
 import { Rebuild } from './rebuild.js';
 import { type Replicas, singleProcess } from './replicas.js';
+import { isBeingBuilt } from './sqlite/part-files.js';
 
 export interface ProjectionRunnerOptions {
   store: Pick<EventStore, 'head' | 'subscribe'>;
@@ -16,6 +17,7 @@ export interface ProjectionRunnerOptions {
   logger: Logger;
   /** Where the database is shared with other processes. */
   replicas?: Replicas;
+  buildApart?: ProjectionParts['buildApart'];
   projections: readonly AnyProjection[];
   onChange?: ((projection: string, replaced: boolean) => void) | undefined;
 }
@@ -41,6 +43,7 @@ export class ProjectionRunner extends FollowedProjections<LiveProjection> implem
   /** Makes the tables, anew where a version has changed, and starts to follow the log or who does. */
   async start(): Promise<void> {
     for (const live of this.followed.values()) await live.start();
+    this.#buildFirst();
   }
 
   /** Ends rebuilds, finishes batches under way and saves the positions. */
@@ -66,9 +69,7 @@ export class ProjectionRunner extends FollowedProjections<LiveProjection> implem
     if (this.rebuildStatus(name)?.state === 'running') throw illegalState(`${name} is being rebuilt`);
     if (live.state === 'stopped') throw illegalState(`${name} is stopped`);
     if (!live.leading) throw illegalState(`${name} is run by another process: ask that one`);
-    const rebuild = new Rebuild(live, this.#parts, { verify });
-    this.#rebuilds.set(name, { rebuild, done: rebuild.run() });
-    return rebuild.status;
+    return this.#begin(live, { verify }).rebuild.status;
   }
 
   rebuildStatus(name: string): RebuildStatus | undefined {
@@ -80,5 +81,22 @@ export class ProjectionRunner extends FollowedProjections<LiveProjection> implem
   async rebuilt(name: string): Promise<RebuildStatus | undefined> {
     await this.#rebuilds.get(name)?.done;
     return this.rebuildStatus(name);
+  }
+
+  #begin(live: LiveProjection, { verify = false, after = Promise.resolve() } = {}) {
+    const rebuild = new Rebuild(live, this.#parts, { verify });
+    const begun = { rebuild, done: after.then(() => rebuild.run()) };
+    this.#rebuilds.set(live.name, begun);
+    return begun;
+  }
+
+  /** One after the other: those whose tables are to be made first, and those that were cut short. */
+  #buildFirst(): void {
+    let after = Promise.resolve();
+    for (const live of this.followed.values()) {
+      const { file } = this.#parts.database.of(live.name);
+      const isDue = live.awaitsBuild || (live.leading && file && isBeingBuilt(file.path));
+      if (isDue) after = this.#begin(live, { after }).done;
+    }
   }
 }

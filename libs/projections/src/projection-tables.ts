@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
+import type { CheckpointSchema, Checkpoints } from './checkpoints.js';
 import { type AnyProjection, type AnySchema, allTables, type CreateIndex } from './projection.js';
 import type { ReadDatabase } from './read-database.js';
+import { buildingFile, removeFile } from './sqlite/part-files.js';
 import { RenameTablesPlugin, rebuildName, retiredName } from './table-names.js';
-
-/** Few enough not to be felt by the requests that wait for the event loop. */
-const ROWS_REMOVED_AT_ONCE = 256;
 
 /** Creates the projection's tables under the names that `rename` gives, with index names of their own. */
 export async function createTables(
@@ -30,12 +28,33 @@ export async function createTables(
   await projection.createTables(schema, createIndex);
 }
 
-/** Drops the tables and whatever an interrupted rebuild has left of them. */
-export async function dropTables(transaction: Kysely<AnySchema>, tables: readonly string[]): Promise<void> {
-  for (const table of tables) await transaction.schema.dropTable(table).ifExists().execute();
-  await dropLeftovers(transaction, tables);
+/**
+ * Empty tables at the beginning of the log, where there are none of this version: of those of another one, which may have
+ * had others, nothing stays. Answers the position where there are some.
+ */
+export async function makeTables(
+  database: ReadDatabase,
+  checkpoints: Checkpoints,
+  projection: AnyProjection,
+): Promise<bigint | undefined> {
+  const { name, version } = projection;
+  const tables = allTables(projection);
+  const found = await checkpoints.find(name);
+  const isCurrent = found?.version === version;
+  await database.write<AnySchema & CheckpointSchema, void>(async (transaction) => {
+    await dropLeftovers(transaction, tables);
+    if (isCurrent) return;
+    for (const table of new Set([...tables, ...(found?.tables ?? [])]))
+      await transaction.schema.dropTable(table).ifExists().execute();
+    await createTables(transaction, projection);
+    await checkpoints.put(transaction, name, { version, position: 0n, tables });
+  });
+  if (isCurrent) return found.position;
+  if (database.file) removeFile(buildingFile(database.file.path));
+  return undefined;
 }
 
+/** What a rebuild has made and not put in its place. Earlier states put aside what it took the place of. */
 export async function dropLeftovers(
   transaction: Kysely<AnySchema>,
   tables: readonly string[],
@@ -45,28 +64,11 @@ export async function dropLeftovers(
   }
 }
 
-/** Puts the rebuilt tables in the place of the live ones, which are kept aside until they are removed. */
+/** Puts the rebuilt tables in the place of the live ones. */
 export async function swapTables(transaction: Kysely<AnySchema>, tables: readonly string[]): Promise<void> {
   for (const table of tables) {
-    await transaction.schema.alterTable(table).renameTo(retiredName(table)).execute();
+    await transaction.schema.dropTable(table).execute();
     await transaction.schema.alterTable(rebuildName(table)).renameTo(table).execute();
-  }
-}
-
-/**
- * Drops the tables that a swap has put aside. SQLite overwrites each dropped page at once and would hold up
- * everything meanwhile (over a second for a million rows), so there the rows go first, some at a time.
- */
-export async function removeRetired(database: ReadDatabase, projection: AnyProjection): Promise<void> {
-  const { indexTables = [] } = projection;
-  for (const name of allTables(projection)) {
-    const table = retiredName(name);
-    let removed = database.dialect === 'sqlite' && !indexTables.includes(name) ? 1n : 0n;
-    while (removed > 0n) {
-      removed = await database.write((transaction) => removeSome(transaction, table));
-      await nextTurn();
-    }
-    await database.write((transaction) => transaction.schema.dropTable(table).execute());
   }
 }
 
@@ -74,11 +76,4 @@ export async function removeRetired(database: ReadDatabase, projection: AnyProje
 export async function maintain(database: ReadDatabase, projection: AnyProjection): Promise<void> {
   if (!projection.maintain) return;
   await database.write<AnySchema, void>(async (transaction) => projection.maintain?.(transaction));
-}
-
-async function removeSome(transaction: Kysely<unknown>, table: string): Promise<bigint> {
-  const { numAffectedRows } = await sql`
-    delete from ${sql.table(table)} where rowid in
-      (select rowid from ${sql.table(table)} limit ${ROWS_REMOVED_AT_ONCE})`.execute(transaction);
-  return numAffectedRows ?? 0n;
 }

@@ -1,5 +1,12 @@
 import type { Compilable, CompiledQuery, Kysely } from 'kysely';
 
+/** The file of a part, where another one can take its place. */
+export interface LiveFile {
+  path: string;
+  /** Puts the file that was built beside it in its place, whole and closed by everyone; its old one is removed. */
+  replace(): Promise<void>;
+}
+
 /**
  * The SQL database of the read models. Everything in it can be rebuilt from the log.
  *
@@ -15,6 +22,8 @@ import type { Compilable, CompiledQuery, Kysely } from 'kysely';
  */
 export interface ReadDatabase {
   readonly dialect: 'sqlite' | 'postgres';
+  /** Of a part in SQLite that this thread writes. */
+  readonly file?: LiveFile | undefined;
   reader<Schema>(): Kysely<Schema>;
   write<Schema, Result>(work: (transaction: Kysely<Schema>) => Promise<Result>): Promise<Result>;
   /** In this order. What they answer is left out. */

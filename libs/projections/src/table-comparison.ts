@@ -2,25 +2,31 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { AnySchema } from './projection.js';
 import type { ReadDatabase } from './read-database.js';
-import { rebuildName } from './table-names.js';
 
 const ROWS_PER_PAGE = 512;
 
+interface Compared {
+  tables: readonly string[];
+  /** What the transaction calls a table on either side. */
+  live(table: string): string;
+  built(table: string): string;
+  dialect: ReadDatabase['dialect'];
+}
+
 /**
- * Rows that stand differently in the live and the rebuilt tables; a changed row counts once. Reads go on meanwhile;
- * the transaction keeps both sides as they are.
+ * Rows that stand differently in the live tables and those that were built; a changed row counts once. Reads go on
+ * meanwhile; the transaction keeps both sides as they are.
  */
 export async function countDifferences(
   transaction: Kysely<AnySchema>,
-  tables: readonly string[],
-  dialect: ReadDatabase['dialect'],
+  { tables, live, built, dialect }: Compared,
 ): Promise<number> {
   const countMissing = dialect === 'sqlite' ? countMissingInPages : countMissingAtOnce;
   let differences = 0;
   for (const table of tables) {
-    const onlyLive = await countMissing(transaction, table, rebuildName(table));
-    const onlyRebuilt = await countMissing(transaction, rebuildName(table), table);
-    differences += Math.max(onlyLive, onlyRebuilt);
+    const onlyLive = await countMissing(transaction, live(table), built(table));
+    const onlyBuilt = await countMissing(transaction, built(table), live(table));
+    differences += Math.max(onlyLive, onlyBuilt);
   }
   return differences;
 }
@@ -35,7 +41,7 @@ async function countMissingAtOnce(transaction: Kysely<AnySchema>, from: string, 
 /** The condition that rows `a` and `b` are alike. `=` lets SQLite find the row by its key; `is` equates nulls. */
 async function sameRow(transaction: Kysely<AnySchema>, table: string): Promise<RawBuilder<unknown>> {
   const { rows } = await sql<{ name: string; pk: number }>`
-    select name, pk from pragma_table_info(${table})`.execute(transaction);
+    select name, pk from pragma_table_info(${table.split('.').at(-1)})`.execute(transaction);
   const conditions = rows.map(({ name, pk }) =>
     pk > 0 ? sql`a.${sql.ref(name)} = b.${sql.ref(name)}` : sql`a.${sql.ref(name)} is b.${sql.ref(name)}`,
   );

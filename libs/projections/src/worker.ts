@@ -1,4 +1,6 @@
 // What a thread that runs projections needs: nothing here loads Nest.
+export type { Build } from './build.js';
+export { errorName } from './describe-error.js';
 export type { Logger } from './logger.js';
 export { prepareStatement, type SlotOf } from './prepared-query.js';
 export type {
@@ -12,8 +14,10 @@ export type {
 } from './projection.js';
 export { ProjectionRunner } from './projection-runner.js';
 export { LocalQueries, type Queries, type QueryDeps } from './queries.js';
-export type { ReadDatabase } from './read-database.js';
+export type { LiveFile, ReadDatabase } from './read-database.js';
 export type { RelayedLog } from './relayed-log.js';
+export { FileBuild } from './sqlite/file-build.js';
+export { buildingFile, removeFile } from './sqlite/part-files.js';
 export { compilable, type PlainQuery } from './sqlite/plain-query.js';
 export { RemoteReadFolder } from './sqlite/remote-read-folder.js';
 export { SqliteReadFolder } from './sqlite/sqlite-read-folder.js';

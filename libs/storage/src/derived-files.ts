@@ -1,7 +1,7 @@
-import { accessSync, constants, existsSync, readdirSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { Logger } from '#worker/projections';
+import { type Logger, removeFile } from '#worker/projections';
 import { InstallationRow, installationIn, positionIn } from './installation.js';
 import { openingFile } from './sqlite-file.js';
 
@@ -50,5 +50,5 @@ function belongs(
 
 function drop(file: string, logger: Logger): void {
   logger.warn({ file }, 'a file that does not belong to the log is made anew');
-  for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
+  removeFile(file);
 }

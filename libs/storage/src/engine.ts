@@ -1,12 +1,13 @@
 import { type RecordedEvent, systemClock } from '#kernel';
 import { ExclusiveLock } from '#worker/event-store';
-import { KeyReader, Sealer, SubjectKeyReader } from '#worker/privacy';
-import type { Logger, ProjectionDeps, ProjectionModule } from '#worker/projections';
+import { KeyReader, SubjectKeyReader } from '#worker/privacy';
+import type { Logger, ProjectionModule } from '#worker/projections';
 import { type BusKind, BusRounds } from './bus-rounds.js';
 import { dropForeign } from './derived-files.js';
 import { checkedInstallation } from './installation.js';
 import { type Answers, KeyRounds } from './key-rounds.js';
 import { LogRounds } from './log-rounds.js';
+import { fileDeps } from './opened-projection.js';
 import { plainError } from './plain-error.js';
 import type { ProjectionsHost } from './projections-host.js';
 import { type Numbered, type Report, type Request, type StorageOptions, UNANSWERED } from './protocol.js';
@@ -50,7 +51,7 @@ export class StorageEngine {
   #rounds = 0;
   #round = emptyRound();
   /** What this round's appends have sealed. */
-  #opened = new Map<string, string>();
+  readonly #opened = new Map<string, string>();
   readonly #answers: Answers = {
     settle: (number, answer) => {
       if (number !== UNANSWERED) this.#round.answers.push([number, answer]);
@@ -81,8 +82,10 @@ export class StorageEngine {
     if (id !== undefined) dropForeign({ read, bus }, { id, head: this.head }, this.#logger);
     this.#bus = bus ? openingFile(bus, () => new BusRounds(bus, this.#logger)) : undefined;
     const feed = this.#log?.feed;
-    if (Host && read && feed)
-      this.#host = new Host({ folder: read, feed, clock: systemClock, logger: this.#logger });
+    if (Host && read && log && feed) {
+      const build = keys ? { log: log.file, keys, masterKey, installation: id } : undefined;
+      this.#host = new Host({ folder: read, feed, clock: systemClock, logger: this.#logger, build });
+    }
   }
 
   take(requests: readonly Numbered[]): void {
@@ -131,7 +134,7 @@ export class StorageEngine {
     const free = asks.filter((_, index) => !taken[index]).map(({ request }) => request);
     const log = this.#log?.commit(free, this.#keys?.commits);
     const events = log?.events ?? [];
-    this.#opened = new Map(free.flatMap(({ opened = [] }) => opened));
+    for (const { opened = [] } of free) for (const [sealed, clear] of opened) this.#opened.set(sealed, clear);
     await this.#host?.pass(events);
     this.#opened.clear();
     await this.#publish(published, before, events);
@@ -184,8 +187,12 @@ export class StorageEngine {
   async #follow(urls: readonly string[]): Promise<void> {
     const modules = await Promise.all(urls.map((url) => import(url) as Promise<ProjectionModule>));
     if (this.#host) {
-      const made = await Promise.all(modules.map(({ projections }) => projections(this.#deps())));
-      await this.#host.start(made.flat());
+      const keys = this.#subjectKeys;
+      if (!keys) throw new Error('projections need the key store in this thread');
+      const made = await Promise.all(
+        modules.map(({ projections }) => projections(fileDeps(keys, this.#opened))),
+      );
+      await this.#host.start(made.flat(), urls);
       this.#telling = setInterval(() => this.#tellMoves(), TELL_EVERY_MS);
     }
     const reader = this.#log?.reader;
@@ -193,21 +200,6 @@ export class StorageEngine {
     for (const { relayed } of modules) {
       if (relayed) this.#round.heads.push(...(await this.#bus.relay(relayed, reader, this.head)));
     }
-  }
-
-  #deps(): ProjectionDeps {
-    const keys = this.#subjectKeys;
-    if (!keys) throw new Error('projections need the key store in this thread');
-    const sealer = new Sealer(keys);
-    return {
-      dialect: 'sqlite',
-      open: async (sealed, stream) => {
-        const clear = this.#opened.get(sealed);
-        if (clear !== undefined) return JSON.parse(clear);
-        return sealer.openOrNull(sealed, stream, { remember: false });
-      },
-      secret: (name) => keys.secret(name),
-    };
   }
 
   #tell(): void {

@@ -10,7 +10,9 @@ import {
   type RebuildStatus,
   SqliteReadFolder,
 } from '#worker/projections';
+import type { BuildOptions } from './build-protocol.js';
 import type { Move } from './protocol.js';
+import { RemoteBuild } from './remote-build.js';
 
 /** No longer is an answer held back for a read model that is slow: it then says itself how far it has come. */
 const MAX_WAIT_MS = 500;
@@ -20,6 +22,8 @@ export interface HostParts {
   feed: LogFeed;
   clock: Clock;
   logger: Logger;
+  /** What threads need that make tables anew; where it is left out, this one does. */
+  build?: Omit<BuildOptions, 'projection' | 'live' | 'modules'> | undefined;
 }
 
 /** The projections of the process, in the thread that writes the log. */
@@ -38,14 +42,17 @@ export class ProjectionsHost {
     this.#folder = new SqliteReadFolder(parts.folder);
   }
 
-  async start(projections: readonly AnyProjection[]): Promise<void> {
-    const { feed, clock, logger } = this.#parts;
+  /** `modules` are the addresses where the projections are from. */
+  async start(projections: readonly AnyProjection[], modules: readonly string[]): Promise<void> {
+    const { feed, clock, logger, build } = this.#parts;
     this.#names = projections.map(({ name }) => name);
     this.#runner = new ProjectionRunner({
       store: feed,
       database: this.#folder,
       clock,
       logger,
+      buildApart:
+        build && (({ name }, live) => new RemoteBuild({ ...build, modules, projection: name }, live)),
       projections,
       onChange: (name, replaced) => {
         this.#changed.add(name);

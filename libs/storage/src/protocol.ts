@@ -70,9 +70,10 @@ export const UNANSWERED = 0;
 /** Each with the number that its answer carries. */
 export type Numbered = [number: number, request: Request];
 
-/** An error as it goes from one thread to another; of a TenantryError with its kind. */
+/** An error as it goes from one thread to another; of a TenantryError with its kind, of others with their name. */
 export interface PlainError {
   message: string;
+  name?: string;
   kind?: string;
   details?: object;
 }

@@ -88,6 +88,7 @@ class RemoteProjection implements FollowedProjection {
     if (UNABLE.includes(state)) progress.halt();
     else if (progress.halted || isFurtherBack) progress.startAt(position);
     progress.advance(position);
-    reads.arrive();
+    // While its tables are made elsewhere it tells how far they are, before they are read.
+    if (state === 'running') reads.arrive();
   }
 }

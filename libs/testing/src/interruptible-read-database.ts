@@ -54,6 +54,10 @@ export class InterruptibleReadDatabase implements ReadDatabase {
     return this;
   }
 
+  get file(): ReadDatabase['file'] {
+    return this.inner.file;
+  }
+
   select<Row>(query: CompiledQuery): Promise<Row[]> {
     return this.inner.select(query);
   }

@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Aggregates } from '#event-store';
 import { type Clock, type CommandContext, type RecordedEvent, streamId, systemContext } from '#kernel';
-import { CLOCK, IdempotentRequests, KEY_STORE } from '#platform';
+import { CLOCK, IdempotentRequests, KEY_STORE, ReadModels } from '#platform';
 import { IdentifierRegistry, type SubjectKeyStore } from '#privacy';
 import { deletion, type Removed } from '../domain/deletion.js';
 import type { TenantUserDeleted } from '../domain/tenant-user.js';
+import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { PARTICIPANTS } from './participants.js';
 
 export interface DeletedUser {
@@ -26,6 +27,7 @@ export class UserDeletionProcess {
     private readonly aggregates: Aggregates,
     private readonly identifiers: IdentifierRegistry,
     private readonly requests: IdempotentRequests,
+    private readonly readModels: ReadModels,
     @Inject(KEY_STORE) private readonly keys: SubjectKeyStore,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -87,6 +89,8 @@ export class UserDeletionProcess {
     // Before the key, whose destruction leaves no byte of either.
     await this.identifiers.releaseHolder(userId);
     const [keyDestroyedAt = this.now()] = await this.keys.destroy([state.subject_key]);
+    // It is tried again until the tables that are made have passed the deletion too.
+    this.readModels.requireNoRebuild(USER_DIRECTORY);
     const complete = { kind: 'complete' as const, keyDestroyedAt, at: this.now() };
     await this.aggregates.execute(deletion, userId, complete, options);
   }

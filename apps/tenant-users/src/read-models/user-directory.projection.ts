@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { LRUCache } from 'lru-cache';
 import { type RecordedEvent, streamId } from '#kernel';
 import type { CreateIndex, Projection, ProjectionDeps } from '#worker/projections';
 import type { OpeningBudget, UserStatus } from '../domain/tenant-user.js';
@@ -37,6 +38,8 @@ const WRITES_A_PAGE = 4;
 /** The tokens of status and kit come first. */
 const STANDING_BYTES = 2 * TOKEN_BYTES;
 const NONE = new Uint8Array();
+/** Most users of a tenant have the same ones. */
+const STANDINGS_IN_MEMORY = 1_000;
 
 export interface UserDirectoryOptions {
   dialect: ProjectionDeps['dialect'];
@@ -59,6 +62,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
   #unmerged = 0;
   readonly #open: Open;
   readonly #tokens: UserTokens;
+  readonly #standings = new LRUCache<string, Uint8Array>({ max: STANDINGS_IN_MEMORY });
   readonly #statements: ReturnType<typeof userStatements>;
 
   constructor({ dialect, open, secret }: UserDirectoryOptions) {
@@ -210,12 +214,19 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
   /** The columns that every event sets. */
   #stateOf(event: RecordedEvent, personalTokens: Uint8Array) {
     const { tenant_id, status, account_kit_id } = event.data as unknown as Told;
-    const standing = packed(this.#tokens.ofStanding(tenant_id, { status, account_kit_id }));
+    const standing = this.#standingTokens(tenant_id, { status, account_kit_id });
     const tokens = new Uint8Array(standing.length + personalTokens.length);
     tokens.set(standing);
     tokens.set(personalTokens, standing.length);
     const position = Number(event.position);
     return { status, account_kit_id, tokens, revision: event.revision, position, updated_at: event.at };
+  }
+
+  #standingTokens(tenantId: string, standing: Pick<UserRow, 'status' | 'account_kit_id'>): Uint8Array {
+    const place = `${tenantId} ${standing.status} ${standing.account_kit_id}`;
+    const tokens = this.#standings.get(place) ?? packed(this.#tokens.ofStanding(tenantId, standing));
+    this.#standings.set(place, tokens);
+    return tokens;
   }
 }
 

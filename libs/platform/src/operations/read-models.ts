@@ -210,6 +210,15 @@ export class ReadModels {
     return this.running().rebuild(projection, { verify });
   }
 
+  /**
+   * Throws `unavailable` while the projection is made anew: what is gone from the tables that are read may still be in
+   * those that are made.
+   */
+  requireNoRebuild(projection: string): void {
+    if (this.running().rebuildStatus(projection)?.state === 'running')
+      throw unavailable(`${projection} is being rebuilt`);
+  }
+
   /** Throws `not_found` when it was not rebuilt since the process started. */
   rebuildStatus(projection: string): RebuildStatus {
     const status = this.running().rebuildStatus(projection);

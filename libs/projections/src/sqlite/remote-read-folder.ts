@@ -14,9 +14,10 @@ import {
 import { unavailable } from '#kernel';
 import { Lock } from '../lock.js';
 import type { ReadDatabase } from '../read-database.js';
+import { partFile } from './part-files.js';
 import { type PlainQuery, plainQuery } from './plain-query.js';
 import { SqliteConnection, SqliteDialect, translated } from './sqlite-dialect.js';
-import { COMMON_PART, partFile } from './sqlite-read-folder.js';
+import { COMMON_PART } from './sqlite-read-folder.js';
 
 const CACHE_KIB = 8 * 1024;
 const BUSY_TIMEOUT_MS = 100;
@@ -40,7 +41,8 @@ export class RemoteReadFolder implements ReadDatabase {
   of(name: string): RemotePart {
     const known = this.#parts.get(name);
     if (known) return known;
-    const part = new RemotePart(partFile(this.folder, name), (queries) => this.writer.run(name, queries));
+    const locate = () => partFile(this.folder, name);
+    const part = new RemotePart(locate, (queries) => this.writer.run(name, queries));
     this.#parts.set(name, part);
     return part;
   }
@@ -84,7 +86,8 @@ export class RemotePart implements ReadDatabase {
   #isClosed = false;
 
   constructor(
-    private readonly file: string,
+    /** Where it is now. */
+    private readonly locate: () => string,
     private readonly send: (queries: readonly PlainQuery[]) => Promise<void>,
   ) {
     this.#reader = new Kysely({ dialect: new SqliteDialect(() => this.#open()) });
@@ -151,7 +154,7 @@ export class RemotePart implements ReadDatabase {
   #open(): SqliteConnection {
     this.#requireOpen();
     this.#connection ??= translated(() => {
-      const database = new DatabaseSync(this.file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+      const database = new DatabaseSync(this.locate(), { readOnly: true, timeout: BUSY_TIMEOUT_MS });
       database.exec(`pragma cache_size=-${CACHE_KIB}`);
       return new SqliteConnection(database);
     });

@@ -1,13 +1,11 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Compilable, CompiledQuery, Kysely } from 'kysely';
 import type { ReadDatabase } from '../read-database.js';
+import { partFile, removeReplaced } from './part-files.js';
 import { SqliteReadDatabase } from './sqlite-read-database.js';
 
 /** The part for what is no projection's: where followers of the log stand, and other tables beside the projections. */
 export const COMMON_PART = 'common';
-
-export const partFile = (folder: string, name: string): string => join(folder, `${name}.db`);
 
 /** Read models in a folder with one SQLite file a part, opened on this thread. */
 export class SqliteReadFolder implements ReadDatabase {
@@ -22,6 +20,7 @@ export class SqliteReadFolder implements ReadDatabase {
   of(name: string): SqliteReadDatabase {
     const known = this.#parts.get(name);
     if (known) return known;
+    removeReplaced(this.folder, name);
     const part = SqliteReadDatabase.open(partFile(this.folder, name));
     this.#parts.set(name, part);
     return part;
