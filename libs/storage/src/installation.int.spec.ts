@@ -98,6 +98,18 @@ describe('the files of keys and log, as kills and backups leave them', () => {
     expect(pair(keys, log)).toThrow(/log\.db is older than .+keys\.db/);
   });
 
+  it('given a kill while the log was made, then what was under way is undone', () => {
+    const [making, left] = [join(root, 'making.db'), join(root, 'left.db')];
+    const database = new DatabaseSync(making);
+    // So that pages are written before the commit.
+    database.exec('PRAGMA cache_size = 1; CREATE TABLE text (value BLOB); BEGIN');
+    const insert = database.prepare('INSERT INTO text VALUES (zeroblob(10000))');
+    for (let count = 0; count < 100; count += 1) insert.run();
+    for (const suffix of ['', '-journal']) cpSync(making + suffix, left + suffix);
+    database.close();
+    expect(checkedInstallation({ log: left, keys: join(root, 'none.db') })).toMatch(/^[\da-f-]{36}$/);
+  });
+
   it('given a kill between keys and log, then what was claimed for a stream that never began is free', async () => {
     const ids = [newId(), newId(), newId()].sort();
     const claim = (index: number) =>

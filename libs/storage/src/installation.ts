@@ -4,6 +4,9 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { illegalState } from '#kernel';
 import { openingFile, valueIn } from './sqlite-file.js';
 
+/** SQLite's result code where something would have to be written. */
+const SQLITE_READONLY = 8;
+
 const SET_UP = `
   CREATE TABLE IF NOT EXISTS installation (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -145,11 +148,21 @@ const place = (position: number, at: string | undefined): string =>
 function reading<Result>(file: string, read: (database: DatabaseSync) => Result): Result | undefined {
   if (!existsSync(file)) return undefined;
   return openingFile(file, () => {
-    const database = new DatabaseSync(file, { readOnly: true });
     try {
-      return read(database);
-    } finally {
-      database.close();
+      return opened(file, { readOnly: true }, read);
+    } catch (error) {
+      if (Number((error as { errcode?: number }).errcode) % 256 !== SQLITE_READONLY) throw error;
+      // A kill while the file was made left a commit that is to be undone, which who only reads can't do.
+      return opened(file, {}, read);
     }
   });
+}
+
+function opened<Result>(file: string, options: object, read: (database: DatabaseSync) => Result): Result {
+  const database = new DatabaseSync(file, options);
+  try {
+    return read(database);
+  } finally {
+    database.close();
+  }
 }
