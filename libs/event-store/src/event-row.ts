@@ -50,11 +50,16 @@ function jsonText(value: object): string {
   }
 }
 
-/** Made from the stored text, so that an event handed over live equals the one that is read back. */
+/**
+ * Made from the stored text, so that an event handed over live equals the one that is read back. The text is parsed
+ * when it is looked at: most followers pass most events over by their type.
+ */
 export function recordedEvent(
   [id, type, at, data, metadata]: EventRow,
   place: { stream: string; revision: number; position: number },
 ): RecordedEvent {
+  let parsedData: JsonObject | undefined;
+  let parsedMetadata: RecordedEvent['metadata'] | undefined;
   return {
     stream: place.stream,
     revision: place.revision,
@@ -62,7 +67,13 @@ export function recordedEvent(
     id,
     type,
     at,
-    data: JSON.parse(data) as JsonObject,
-    metadata: JSON.parse(metadata) as RecordedEvent['metadata'],
+    get data() {
+      parsedData ??= JSON.parse(data) as JsonObject;
+      return parsedData;
+    },
+    get metadata() {
+      parsedMetadata ??= JSON.parse(metadata) as RecordedEvent['metadata'];
+      return parsedMetadata;
+    },
   };
 }

@@ -14,8 +14,8 @@ const IDS_A_MILLISECOND = 4_096;
 
 /** The thread that writes the store's file. */
 export interface KeyWriter {
-  /** Durable before anything that is appended to the log after this call. */
-  insert(id: number, wrapped: Uint8Array): void;
+  /** Wraps and stores it: durable before anything that is appended to the log after this call. */
+  insert(id: number, key: Uint8Array): void;
   /** Resolves when neither the file nor its journal holds the keys' bytes, with the times of their first destruction. */
   destroy(ids: readonly number[], at: string): Promise<string[]>;
   /** Resolves when it is durable. The first one of a name stays. */
@@ -80,7 +80,7 @@ export class SqliteKeyStore implements SubjectKeyStore {
     this.#lastId = Math.max(this.#lastId + 1, fromTime);
     const id = String(this.#lastId);
     const key = randomOctets(KEY_BYTES);
-    this.writer.insert(this.#lastId, this.#masterKey.wrap(keyLabel(id), key));
+    this.writer.insert(this.#lastId, key);
     this.#recent.set(id, key);
     return id;
   }

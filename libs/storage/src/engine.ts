@@ -72,7 +72,7 @@ export class StorageEngine {
     const paired = options.paired && log && keys ? { ...options, log: log.file, keys, bus } : undefined;
     const id = paired && checkedInstallation(paired);
     if (keys) {
-      this.#keys = openingFile(keys, () => new KeyRounds(keys, id));
+      this.#keys = openingFile(keys, () => new KeyRounds(keys, masterKey, id));
       if (old) this.#keys.takeOver(old, bus);
       this.#keyReader = new KeyReader(keys);
       this.#subjectKeys = new SubjectKeyReader(this.#keyReader, masterKey);

@@ -28,7 +28,7 @@ function keep(name: string): void {
   }
 }
 
-const makeKey = () => storage.ask('insert-key', { id: ++lastKey, wrapped: new Uint8Array(60) });
+const makeKey = () => storage.ask('insert-key', { id: ++lastKey, key: new Uint8Array(32) });
 
 async function append(claimed?: ClaimedKeys): Promise<void> {
   const row = [String(lastKey), 'user.v1', '2026-11-30T00:00:00.000Z', '{}', '{}'];

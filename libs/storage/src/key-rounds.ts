@@ -1,6 +1,6 @@
 import { streamId } from '#kernel';
 import { type LogReader, SnapshotTable, type TakenOutcome } from '#worker/event-store';
-import { type IdentifierWrite, KeyFile } from '#worker/privacy';
+import { type IdentifierWrite, KeyFile, keyLabel, MasterKey } from '#worker/privacy';
 import type { PlainQuery } from '#worker/projections';
 import { BegunStreams } from './begun-streams.js';
 import { InstallationRow, keyCommitsIn } from './installation.js';
@@ -38,6 +38,7 @@ interface Erasure {
 /** What is kept with the keys, one durable commit a round. What was erased is answered for once the journal is cut. */
 export class KeyRounds {
   readonly #file: KeyFile;
+  readonly #masterKey: MasterKey;
   readonly #snapshots: SnapshotTable;
   readonly #begun: BegunStreams;
   readonly #installation: InstallationRow | undefined;
@@ -45,7 +46,8 @@ export class KeyRounds {
   #uncut: Erasure[] = [];
   #oldestUncutMs = 0;
 
-  constructor(file: string, installation?: string) {
+  constructor(file: string, masterKey: Uint8Array, installation?: string) {
+    this.#masterKey = new MasterKey(masterKey);
     this.#file = new KeyFile(file);
     this.#snapshots = new SnapshotTable(this.#file.database);
     this.#begun = new BegunStreams(this.#file.database);
@@ -148,7 +150,7 @@ export class KeyRounds {
   #apply(request: Request<Exclude<KeyKind, 'queries'>>): unknown {
     switch (request.kind) {
       case 'insert-key':
-        return this.#file.insert(request.id, request.wrapped);
+        return this.#insert(request.id, request.key);
       case 'destroy-keys':
         this.#snapshots.deleteOfKeys(request.ids.map(String));
         return request.ids.map((id) => this.#file.destroy(id, request.at));
@@ -161,6 +163,11 @@ export class KeyRounds {
       case 'destroy-secret':
         return this.#file.deleteSecret(request.name);
     }
+  }
+
+  #insert(id: number, key: Uint8Array): void {
+    this.#file.insert(id, this.#masterKey.wrap(keyLabel(String(id)), key));
+    key.fill(0);
   }
 
   #identify(write: IdentifierWrite): unknown {

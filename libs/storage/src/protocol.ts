@@ -42,7 +42,8 @@ export interface Requests {
     ask: { request: AppendRequest; claimed?: ClaimedKeys | undefined };
     answer: AppendOutcome | TakenOutcome;
   };
-  'insert-key': { ask: { id: number; wrapped: Uint8Array }; answer: undefined };
+  /** A key in clear: it is wrapped there. */
+  'insert-key': { ask: { id: number; key: Uint8Array }; answer: undefined };
   'destroy-keys': { ask: { ids: readonly number[]; at: string }; answer: string[] };
   /** Answers what the operation answers. */
   identifiers: { ask: { write: IdentifierWrite }; answer: unknown };

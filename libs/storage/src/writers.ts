@@ -15,7 +15,7 @@ export const logWriter = (storage: Storage, positions?: Positions): LogWriter =>
 });
 
 export const keyWriter = (storage: Storage): KeyWriter => ({
-  insert: (id, wrapped) => storage.tell('insert-key', { id, wrapped }),
+  insert: (id, key) => storage.tell('insert-key', { id, key }),
   destroy: (ids, at) => storage.ask('destroy-keys', { ids, at }),
   insertSecret: (name, wrapped) => storage.ask('insert-secret', { name, wrapped }),
   destroySecret: (name) => storage.ask('destroy-secret', { name }),
