@@ -7,6 +7,12 @@ const MAX_APPEND_BYTES = 1_048_576;
 const STREAM_NAME = /^[A-Za-z][A-Za-z0-9_]*-[!-~]{1,200}$/;
 const NO_STREAM = -1;
 
+interface Place {
+  stream: string;
+  revision: number;
+  position: number;
+}
+
 export const revisionNumber = (revision: ExpectedRevision): number =>
   revision === 'no_stream' ? NO_STREAM : revision;
 
@@ -50,14 +56,14 @@ function jsonText(value: object): string {
   }
 }
 
+/** Throws where the text is damaged. */
+export const recordedEvent = (row: EventRow, place: Place): RecordedEvent => ({ ...liveEvent(row, place) });
+
 /**
  * Made from the stored text, so that an event handed over live equals the one that is read back. The text is parsed
  * when it is looked at: most followers pass most events over by their type.
  */
-export function recordedEvent(
-  [id, type, at, data, metadata]: EventRow,
-  place: { stream: string; revision: number; position: number },
-): RecordedEvent {
+export function liveEvent([id, type, at, data, metadata]: EventRow, place: Place): RecordedEvent {
   let parsedData: JsonObject | undefined;
   let parsedMetadata: RecordedEvent['metadata'] | undefined;
   return {

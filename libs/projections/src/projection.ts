@@ -27,6 +27,8 @@ export interface Projection<Schema> {
   readonly tables: readonly (keyof Schema & string)[];
   /** Tables that only help to find rows of the others: made, renamed and dropped with them, never compared. */
   readonly indexTables?: readonly string[];
+  /** Its rows hold what is to leave the disk with a person's key. */
+  readonly erases?: boolean;
   createTables(schema: Kysely<Schema>, createIndex: CreateIndex): Promise<void>;
   /**
    * What takes time and no table: one structured-cloneable value for each event, in their order. It is called before

@@ -98,17 +98,17 @@ export class StorageEngine {
   }
 
   async #work(): Promise<void> {
-    while (this.#waiting.length > 0) {
+    do {
       const requests = this.#waiting;
       this.#waiting = [];
       await this.#doRound(requests);
       this.#tell();
       if (this.#isClosed) return this.#closed.resolve();
       if (++this.#rounds % CHECKPOINT_EVERY_ROUNDS === 0) this.#checkpoint();
-      this.#cutJournal();
+      await this.#cutJournals();
       // What has arrived meanwhile is taken in before the next round begins.
       await new Promise((resolve) => setImmediate(resolve));
-    }
+    } while (this.#waiting.length > 0);
     this.#isWorking = false;
   }
 
@@ -217,16 +217,16 @@ export class StorageEngine {
     if (moves.length > 0 || rebuilds.length > 0) this.report({ ...emptyRound(), moves, rebuilds });
   }
 
-  /** What was erased is answered for here; while somebody reads, the journal can't be cut and it is tried again. */
-  #cutJournal(): void {
+  /** What was erased is answered for here; while somebody reads, journals can't be cut and it is tried again. */
+  async #cutJournals(): Promise<void> {
     const dueAtMs = this.#keys?.cutDueAtMs;
     if (dueAtMs === undefined) return;
-    if (performance.now() >= dueAtMs) this.#keys?.cut();
+    if (performance.now() >= dueAtMs && (await this.#host?.erase()) !== false) this.#keys?.cut();
     if (this.#round.answers.length > 0) this.#tell();
     if (this.#keys?.cutDueAtMs === undefined) return;
     this.#cutTimer ??= setTimeout(() => {
       this.#cutTimer = undefined;
-      this.#cutJournal();
+      this.take([]);
     }, CUT_RETRY_MS);
   }
 
@@ -239,10 +239,10 @@ export class StorageEngine {
   async #close(): Promise<void> {
     clearTimeout(this.#cutTimer);
     clearInterval(this.#telling);
+    if ((await this.#host?.erase()) !== false) this.#keys?.cut();
     await this.#host?.close();
     await this.#log?.feed.close();
     this.#keyReader?.close();
-    this.#keys?.cut();
     this.#keys?.close(this.head);
     this.#log?.close(this.#keys?.commits);
     this.#bus?.close();

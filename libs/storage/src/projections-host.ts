@@ -32,6 +32,7 @@ export class ProjectionsHost {
   readonly #parts: HostParts;
   #runner: ProjectionRunner | undefined;
   #names: readonly string[] = [];
+  #erasing: readonly string[] = [];
   readonly #changed = new Set<string>();
   readonly #replaced = new Set<string>();
   readonly #told = new Map<string, string>();
@@ -46,6 +47,7 @@ export class ProjectionsHost {
   async start(projections: readonly AnyProjection[], modules: readonly string[]): Promise<void> {
     const { feed, clock, logger, build } = this.#parts;
     this.#names = projections.map(({ name }) => name);
+    this.#erasing = projections.filter(({ erases }) => erases).map(({ name }) => name);
     this.#runner = new ProjectionRunner({
       store: feed,
       database: this.#folder,
@@ -68,6 +70,12 @@ export class ProjectionsHost {
     const runner = this.#runner;
     if (!last || !runner) return;
     await runner.waitForAll(last.position, MAX_WAIT_MS, { served: true });
+  }
+
+  /** Cuts the journals that may hold what was deleted with a person's key; false while somebody reads. */
+  async erase(): Promise<boolean> {
+    for (const name of this.#erasing) if (!(await this.#folder.of(name).truncate())) return false;
+    return true;
   }
 
   run(part: string, queries: readonly PlainQuery[]): Promise<void> {

@@ -1,6 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Aggregates } from '#event-store';
-import { type Clock, type CommandContext, type RecordedEvent, streamId, systemContext } from '#kernel';
+import {
+  type Clock,
+  type CommandContext,
+  type RecordedEvent,
+  streamId,
+  systemContext,
+  unavailable,
+} from '#kernel';
 import { CLOCK, IdempotentRequests, KEY_STORE, ReadModels } from '#platform';
 import { IdentifierRegistry, type SubjectKeyStore } from '#privacy';
 import { deletion, type Removed } from '../domain/deletion.js';
@@ -16,6 +23,9 @@ export interface DeletedUser {
   /** The revision of the user's last event. */
   revision: number;
 }
+
+/** For so long a step waits for the directory; then it is tried again. */
+const DIRECTORY_TIMEOUT_MS = 1_000;
 
 /** Drives each deletion from the user's last event to the receipt. Every step may run twice. */
 @Injectable()
@@ -78,13 +88,16 @@ export class UserDeletionProcess {
     context: CommandContext,
   ): Promise<void> {
     const options = { context };
-    const { state } = await this.aggregates.execute(
+    const { state, position } = await this.aggregates.execute(
       deletion,
       userId,
       { kind: 'confirm', ...confirmation, at: this.now() },
       options,
     );
     if (state.phase !== 'pending' || state.awaited.length > 0) return;
+    // What it has deleted by then leaves the disk with the key.
+    if (!(await this.readModels.waitFor(USER_DIRECTORY, position, DIRECTORY_TIMEOUT_MS)))
+      throw unavailable('the user directory has not come to the deletion');
     await this.requests.forget(userId);
     // Before the key, whose destruction leaves no byte of either.
     await this.identifiers.releaseHolder(userId);

@@ -57,6 +57,7 @@ export class UserDirectoryProjection implements Projection<UserDirectoryTables> 
   readonly version = 7;
   readonly categories = ['tenantUser'];
   readonly tables = ['users', 'user_counts', 'kit_users', 'user_changes'] as const;
+  readonly erases = true;
   readonly indexTables: readonly string[];
   readonly #dialect: ProjectionDeps['dialect'];
   #unmerged = 0;

@@ -1,6 +1,6 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { illegalState, type RecordedEvent } from '#kernel';
-import { recordedEvent } from '../event-row.js';
+import { liveEvent } from '../event-row.js';
 import type { Batch, SubscribeOptions, Subscription } from '../event-store.js';
 import { LogSubscription, type Scan, type ScanResult } from '../log-subscription.js';
 import { RecentEvents } from '../recent-events.js';
@@ -17,7 +17,7 @@ export function storedEvents(
   return rows.map((row, index) => {
     const toLast = rows.length - 1 - index;
     const position = outcome.position - toLast * step;
-    return recordedEvent(row, { stream, revision: outcome.revision - toLast, position });
+    return liveEvent(row, { stream, revision: outcome.revision - toLast, position });
   });
 }
 

@@ -104,6 +104,20 @@ export class SqliteReadDatabase implements ReadDatabase {
     return this.#enqueue(async () => this.#connections.writer.exec('pragma wal_checkpoint(passive)'));
   }
 
+  /** Writes the journal to the file and cuts it, so that nothing deleted is left in it; false while somebody reads. */
+  truncate(): Promise<boolean> {
+    return this.#enqueue(async () => {
+      const { writer } = this.#connections;
+      writer.exec('pragma busy_timeout=0');
+      const { rows } = writer.run<{ busy: number }>({
+        sql: 'pragma wal_checkpoint(truncate)',
+        parameters: [],
+      });
+      writer.exec(`pragma busy_timeout=${BUSY_TIMEOUT_MS}`);
+      return rows[0]?.busy === 0;
+    });
+  }
+
   /** Counts the rows that stand otherwise in these tables of the other file, which nobody may write meanwhile. */
   compareWith(file: string, tables: readonly string[]): Promise<number> {
     return this.#enqueue(async () => {
