@@ -33,5 +33,5 @@ VOLUME /data
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then(({ok}) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--disable-warning=TimeoutNegativeWarning"]
+ENTRYPOINT ["node", "--max-old-space-size=512", "--disable-warning=TimeoutNegativeWarning"]
 CMD ["dist/apps/all-in-one/src/main.js"]

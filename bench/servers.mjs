@@ -11,6 +11,8 @@ const STOP_TIMEOUT_MS = 15_000;
 const POLL_MS = 10;
 const SERVICE = 'dist/apps/all-in-one/src/main.js';
 const JSON_BODY = { 'content-type': 'application/json' };
+/** As `npm start` has it. */
+const HEAP = '--max-old-space-size=512';
 const PROBED = ['--import', './bench/probe.mjs'];
 
 export const startEcho = (folder) =>
@@ -29,7 +31,7 @@ export async function startService(folder, { nodeOptions = [], timeoutMs } = {})
   const service = await start({
     name: 'service',
     folder,
-    args: [...PROBED, ...nodeOptions, SERVICE],
+    args: [...PROBED, HEAP, ...nodeOptions, SERVICE],
     env: { TENANTRY_DATA_DIR: dataDir },
     isReady: async (url) => (await fetch(`${url}/health/ready`)).ok,
     timeoutMs,

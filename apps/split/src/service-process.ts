@@ -4,6 +4,8 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { type AppLogger, InvalidSetting } from '#platform';
 
+/** As `npm start` runs the whole service: a heap that may grow is collected late. */
+const NODE_OPTIONS = ['--max-old-space-size=512', '--disable-warning=TimeoutNegativeWarning'];
 const EX_CONFIG = 78;
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
@@ -67,7 +69,7 @@ export class ServiceProcess {
     this.env = env;
     const { program } = this.options;
     const startedAt = performance.now();
-    const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', program], {
+    const child = spawn(process.execPath, [...NODE_OPTIONS, program], {
       env,
       // By the channel, the service notices when this process has ended, however that came about.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
