@@ -424,8 +424,8 @@ describe('the lives of keys', () => {
     const turns = (max: number) => fc.nat({ max });
     const timing = fc.record({
       deletion: turns(20),
-      issue: turns(60),
-      rotation: turns(60),
+      issue: turns(400),
+      rotation: turns(400),
       grace: fc.constantFrom(0, 600),
     });
     const outcomes = { before: 0, refused: 0 };

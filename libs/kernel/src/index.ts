@@ -30,6 +30,7 @@ export {
 export { fold, foldEmail } from './fold.js';
 export type { Identifier, IdentifierKind } from './identifier.js';
 export { derivedId, isId, newId, uniqueId } from './ids.js';
+export { inLanes } from './lanes.js';
 export { formatUsd, type MicroUsd, parseUsd } from './money.js';
 export { randomOctets } from './random.js';
 export {

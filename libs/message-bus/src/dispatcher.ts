@@ -1,5 +1,5 @@
 import { type Message, TOPICS, validateMessage } from '#contracts';
-import { type Clock, systemClock, TenantryError } from '#kernel';
+import { type Clock, inLanes, systemClock, TenantryError } from '#kernel';
 import { type BusLogger, framesOf } from './bus-logger.js';
 import { deadLetterOf, type FailedDelivery } from './dead-letter.js';
 import type { MessageContext, MessagePublisher } from './message-bus.js';
@@ -18,7 +18,8 @@ export interface DispatcherOptions {
   retry?: RetryPolicy;
 }
 
-const MAX_LANES = 64;
+/** They begin in one turn of the event loop, so that more would hold it up. */
+const MAX_LANES = 128;
 
 interface Item {
   message: Message<object>;
@@ -54,11 +55,7 @@ export class Dispatcher {
     }));
     const handled = items.filter(({ done }) => !done);
     const lanes = Map.groupBy(handled, ({ message }) => message.subject);
-    const open = lanes.values();
-    const runLanes = async (): Promise<void> => {
-      for (const lane of open) await this.runLane(topic, lane, signal);
-    };
-    await Promise.all(Array.from({ length: Math.min(MAX_LANES, lanes.size) }, runLanes));
+    await inLanes(lanes.values(), MAX_LANES, (lane) => this.runLane(topic, lane, signal));
     const firstOpen = items.findIndex((item) => !item.done);
     return firstOpen === -1 ? items.length : firstOpen;
   }

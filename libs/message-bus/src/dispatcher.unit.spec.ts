@@ -44,7 +44,7 @@ const failing = (error: unknown): Handle => {
 };
 
 describe('the dispatcher', () => {
-  it('given hundreds of subjects, then at most 64 are handled at once and all are', async () => {
+  it('given hundreds of subjects, then at most 128 are handled at once and all are', async () => {
     let [open, most, handled] = [0, 0, 0];
     const { dispatch } = given([
       async () => {
@@ -56,7 +56,7 @@ describe('the dispatcher', () => {
     ]);
     const messages = Array.from({ length: 300 }, (_, index) => message(`subject-${index}`, index));
     expect(await dispatch(messages)).toBe(300);
-    expect([most, handled]).toEqual([64, 300]);
+    expect([most, handled]).toEqual([128, 300]);
   });
 
   it.each([

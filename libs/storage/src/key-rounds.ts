@@ -8,8 +8,8 @@ import { type OldFiles, takeOver } from './old-files.js';
 import type { Request } from './protocol.js';
 
 /** Erasures share a cut of the journal: it costs some milliseconds, however many they are. */
-const ERASED_TOGETHER = 50;
-const CUT_WITHIN_MS = 40;
+const ERASED_TOGETHER = 32;
+const CUT_WITHIN_MS = 20;
 
 /** SQLite's primary result codes of what a statement alone is to blame for: ERROR, TOOBIG, CONSTRAINT, MISMATCH, RANGE. */
 const OF_THE_STATEMENT = [1, 18, 19, 20, 25];

@@ -47,7 +47,7 @@ export class InMemoryEventStore implements EventStore {
       if (events.every((event, index) => event.id === again[index]?.id)) return resultOf(again);
       throw new RevisionConflict(stream, expected, stored.length === 0 ? 'no_stream' : stored.length - 1);
     }
-    const recorded = events.map((event, index) => {
+    const recorded = events.map(({ opened: _, ...event }, index) => {
       const position = BigInt(this.#log.length + index + 1);
       return { ...structuredClone(event), stream, revision: first + index, position };
     });

@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { Aggregates } from '#event-store';
-import { isTenantryError, type RecordedEvent, streamId, systemContext, unavailable } from '#kernel';
+import { inLanes, isTenantryError, type RecordedEvent, streamId, systemContext, unavailable } from '#kernel';
 import { ReadModels, SETTINGS, type Settings } from '#platform';
 import { DeleteTenantUser } from '../commands/delete-tenant-user.js';
 import { tenant } from '../domain/tenant.js';
@@ -9,8 +9,8 @@ import type { TenantUserCreated } from '../domain/tenant-user.js';
 import { USER_DIRECTORY } from '../read-models/user-directory.projection.js';
 import { Users } from '../read-models/users.js';
 
-/** How many users are read, and deleted at once. */
-const USERS_AT_ONCE = 64;
+const PAGE_USERS = 1_024;
+const DELETED_AT_ONCE = 32;
 
 /**
  * Deletes each user of a deleted tenant through the user's own cascade. The users that were created before the
@@ -56,11 +56,13 @@ export class TenantDeletionProcess implements OnModuleDestroy {
     await this.aggregates.refresh(tenant, tenantId);
     await this.awaitDirectory(event.position);
     for (let after = 0; ; ) {
-      if (this.stopping) throw unavailable('the service is being stopped');
-      const users = await this.users.page(tenantId, { after, limit: USERS_AT_ONCE });
+      const users = await this.users.page(tenantId, { after, limit: PAGE_USERS });
       const last = users.at(-1);
       if (!last) return;
-      await Promise.all(users.map(({ id }) => this.deleteUser(tenantId, id, event)));
+      await inLanes(users, DELETED_AT_ONCE, ({ id }) => {
+        if (this.stopping) throw unavailable('the service is being stopped');
+        return this.deleteUser(tenantId, id, event);
+      });
       after = last.sequence;
     }
   }
