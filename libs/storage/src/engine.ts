@@ -108,7 +108,7 @@ export class StorageEngine {
       await this.#cutJournals();
       // What has arrived meanwhile is taken in before the next round begins.
       await new Promise((resolve) => setImmediate(resolve));
-    } while (this.#waiting.length > 0);
+    } while (this.#waiting.length > 0 || this.#isCutOpen);
     this.#isWorking = false;
   }
 
@@ -215,6 +215,11 @@ export class StorageEngine {
     if (this.#isWorking) return;
     const [moves, rebuilds] = [this.#host?.moves() ?? [], this.#host?.rebuilds() ?? []];
     if (moves.length > 0 || rebuilds.length > 0) this.report({ ...emptyRound(), moves, rebuilds });
+  }
+
+  /** The time for another try has come while a round was being done. */
+  get #isCutOpen(): boolean {
+    return this.#keys?.cutDueAtMs !== undefined && this.#cutTimer === undefined;
   }
 
   /** What was erased is answered for here; while somebody reads, journals can't be cut and it is tried again. */
