@@ -46,7 +46,8 @@ describe('the first tables of a projection on a long log', () => {
     await storage.ask('follow', { modules: [module.href] });
   };
   const heldInTheMiddle = () => until(async () => (last.position ?? 0n) > 8_000n || undefined);
-  const isBuilt = () => until(async () => last.state === 'running' || undefined);
+  const isBuilt = () =>
+    until(async () => (last.state === 'running' && rebuild.state === 'completed') || undefined);
   const runs = () => {
     const file = new DatabaseSync(join(folder, 'read', files().at(-1) ?? ''), { readOnly: true });
     const sql = `select count(*) as events, count(distinct position) as positions, min(position) as first, thread
