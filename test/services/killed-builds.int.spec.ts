@@ -90,4 +90,18 @@ describe('the first tables of a projection on a long log', () => {
     expect(Number(first?.events) + Number(second?.events)).toBe(EVENTS);
     expect(rebuild).toMatchObject({ state: 'completed', eventsDone: second?.events });
   }, 60_000);
+
+  it('given a rebuild that was just asked for, when it is killed, then the next start makes and compares it', async () => {
+    rmSync(hold());
+    await follow();
+    await isBuilt();
+    await storage.ask('rebuild', { name: 'counted', verify: true });
+    storage.fail(new Error('killed'));
+    await storage.close();
+    await follow();
+    await isBuilt();
+    // Its rows tell which run applied them, so that they differ.
+    expect(rebuild).toMatchObject({ state: 'completed', differences: expect.any(Number) });
+    expect(files()).toEqual(['counted.2.db']);
+  }, 60_000);
 });

@@ -8,7 +8,7 @@ import type { ProjectionParts } from './projection-parts.js';
 import type { ReadDatabase } from './read-database.js';
 import { Rebuild } from './rebuild.js';
 import { type Replicas, singleProcess } from './replicas.js';
-import { isBeingBuilt } from './sqlite/part-files.js';
+import { noteBuild, notedBuild } from './sqlite/part-files.js';
 
 export interface ProjectionRunnerOptions {
   store: Pick<EventStore, 'head' | 'subscribe'>;
@@ -69,6 +69,8 @@ export class ProjectionRunner extends FollowedProjections<LiveProjection> implem
     if (this.rebuildStatus(name)?.state === 'running') throw illegalState(`${name} is being rebuilt`);
     if (live.state === 'stopped') throw illegalState(`${name} is stopped`);
     if (!live.leading) throw illegalState(`${name} is run by another process: ask that one`);
+    const { file } = this.#parts.database.of(name);
+    if (file) noteBuild(file.path, { verify });
     return this.#begin(live, { verify }).rebuild.status;
   }
 
@@ -95,8 +97,8 @@ export class ProjectionRunner extends FollowedProjections<LiveProjection> implem
     let after = Promise.resolve();
     for (const live of this.followed.values()) {
       const { file } = this.#parts.database.of(live.name);
-      const isDue = live.awaitsBuild || (live.leading && file && isBeingBuilt(file.path));
-      if (isDue) after = this.#begin(live, { after }).done;
+      const noted = live.leading && file ? notedBuild(file.path) : undefined;
+      if (live.awaitsBuild || noted) after = this.#begin(live, { ...noted, after }).done;
     }
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, globSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, globSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -26,12 +26,25 @@ export function removeReplaced(folder: string, name: string): void {
 
 export const buildingFile = (file: string): string => numbered(file, 'building');
 
-export const isBeingBuilt = (file: string): boolean => existsSync(buildingFile(file));
+/** Beside a file that is to be compared with the one in use before it takes its place. */
+const verifyNote = (file: string): string => `${buildingFile(file)}.verify`;
+
+/** From here on a crash doesn't end the build: the next start goes on with it. */
+export function noteBuild(file: string, { verify }: { verify: boolean }): void {
+  if (verify) writeFileSync(verifyNote(file), '');
+  else rmSync(verifyNote(file), { force: true });
+  closeSync(openSync(buildingFile(file), 'a'));
+}
+
+/** The build that was cut short; undefined where none was. */
+export const notedBuild = (file: string): { verify: boolean } | undefined =>
+  existsSync(buildingFile(file)) ? { verify: existsSync(verifyNote(file)) } : undefined;
 
 /** Gives the file that was built beside this one the name that is read from now on. */
 export function putInPlace(file: string): string {
   const next = numbered(file, numberOf(file) + 1);
   renameSync(buildingFile(file), next);
+  rmSync(verifyNote(file), { force: true });
   return next;
 }
 
