@@ -39,12 +39,15 @@ export function appendRequest(
       code: 'payload_too_large',
     });
   }
-  const opened = events.flatMap((event): [string, string][] => {
-    const { sealed, clear } = event.opened?.() ?? {};
-    return sealed !== undefined && clear ? [[sealed, jsonText(clear)]] : [];
-  });
-  return { request: { stream, expected: revisionNumber(expected), rows, opened }, bytes };
+  return { request: { stream, expected: revisionNumber(expected), rows }, bytes };
 }
+
+/** What was sealed for the events, as `AppendRequest` has it. */
+export const openedTexts = (events: readonly NewEvent[]): [sealed: string, clear: string][] =>
+  events.flatMap((event) => {
+    const opened = event.opened?.();
+    return opened ? [[opened.sealed, jsonText(opened.clear)]] : [];
+  });
 
 /** V8 walks the value recursively, and some thousand levels exhaust its stack. */
 function jsonText(value: object): string {

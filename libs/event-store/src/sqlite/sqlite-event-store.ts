@@ -1,5 +1,5 @@
 import { type NewEvent, type RecordedEvent, unavailable } from '#kernel';
-import { appendRequest, expectedRevision } from '../event-row.js';
+import { appendRequest, expectedRevision, openedTexts } from '../event-row.js';
 import {
   type AppendOptions,
   type AppendResult,
@@ -66,7 +66,8 @@ export class SqliteEventStore implements EventStore {
     { claimed }: AppendOptions = {},
   ): Promise<AppendResult> {
     const { request, bytes } = appendRequest(stream, expected, events);
-    const outcome = await this.#writer.append(request, { bytes, claimed });
+    const asked = { ...request, opened: openedTexts(events) };
+    const outcome = await this.#writer.append(asked, { bytes, claimed });
     if (outcome.kind === 'taken') throw new KeyTaken(outcome.index, outcome.holder, outcome.revision);
     const stored = storedEvents(request, outcome, this.#writer.step);
     this.#feed.committed(stored, bytes);
