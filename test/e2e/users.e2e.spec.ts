@@ -1,4 +1,5 @@
 // The requests of a public users API as its documentation shows them, in our paths.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Service } from '#testing';
 import {
@@ -29,6 +30,19 @@ describe('users', () => {
     const patch = { body: { account_kit_id: user.account_kit_id } };
     const patched = await service.request<User>('PATCH', `/v1/users/${user.id}`, patch);
     expect(expectStatus(patched, 200).body).toEqual(user);
+  });
+
+  it('given a create and a later change, then each is answered as the user is read', async () => {
+    const read = async (id: string) => (await service.request<User>('GET', `/v1/users/${id}`)).body;
+    const body = { external_id: 'read-1', teams: ['red'], metadata: { deep: [{ a: null }] } };
+    const user = await createUser(service, body);
+    expect(await read(user.id)).toEqual(user);
+    await sleep(5);
+    const patch = { body: { metadata: { b: 2 }, status: 'suspended' } };
+    const { body: changed } = await service.request<User>('PATCH', `/v1/users/${user.id}`, patch);
+    expect(changed.created_at).toBe(user.created_at);
+    expect(changed.updated_at > user.updated_at).toBe(true);
+    expect(await read(user.id)).toEqual(changed);
   });
 
   it('given nothing at all, when a user is created, then it has an id of version 7', async () => {
