@@ -41,6 +41,7 @@ class World {
   private readonly published = new Map<string, number>();
   private readonly handled = new Map<string, number>();
   private readonly failures = new Map<string, number>();
+  private readonly failed = new Map<string, number>();
   private apps: ConsumingApp[] = [];
   private epoch = 0;
 
@@ -81,14 +82,22 @@ class World {
     return async ({ message }) => {
       if (numberOf(message) % 3 === 0) await nextTurn();
       if (epoch !== this.epoch) return;
-      const left = this.failures.get(message.subject) ?? 0;
-      this.failures.set(message.subject, left - 1);
-      if (left > 0) throw new TenantryError('conflict', 'the model wants a failure');
       const key = `${group} ${message.subject}`;
+      this.failAsWanted(message.subject, `${key} ${numberOf(message)}`);
       const last = this.handled.get(key) ?? 0;
       if (numberOf(message) > last + 1) this.violations.push(`${key}: ${numberOf(message)} after ${last}`);
       this.handled.set(key, Math.max(last, numberOf(message)));
     };
+  }
+
+  /** Two steps may want failures of one message: it never fails so often that it becomes a dead letter. */
+  private failAsWanted(subject: string, delivery: string): void {
+    const left = this.failures.get(subject) ?? 0;
+    const failed = this.failed.get(delivery) ?? 0;
+    if (left <= 0 || failed >= this.harness.maxAttempts - 1) return;
+    this.failures.set(subject, left - 1);
+    this.failed.set(delivery, failed + 1);
+    throw new TenantryError('conflict', 'the model wants a failure');
   }
 
   private async publish(subjects: readonly string[]): Promise<void> {
