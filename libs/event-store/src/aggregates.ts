@@ -197,15 +197,11 @@ export class Aggregates {
     const now = this.clock.now().toISOString();
     // Times within a stream never go back, whatever the clock does.
     const at = known.updatedAt && known.updatedAt > now ? known.updatedAt : now;
-    const encoded = await Promise.all(
-      events.map((event) =>
-        this.codec.encode(
-          { id: uniqueId(), type: event.type, data: event.data, at, metadata: options.context },
-          stream,
-        ),
-      ),
-    );
     const { claims = [] } = options;
+    const metadata = this.repeats.caused(options.context);
+    const encoded = await Promise.all(
+      events.map(({ type, data }) => this.codec.encode({ id: uniqueId(), type, data, at, metadata }, stream)),
+    );
     const { revision, position } = await this.store.append(stream, known.revision, encoded, { claims });
     const first = revision - encoded.length + 1;
     const appended = encoded.map(({ opened: _, ...event }, index) => {

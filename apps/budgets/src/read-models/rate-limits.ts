@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import { Aggregates } from '#event-store';
-import { AccountKitDirectory, LogAnswers, ReadModels } from '#platform';
+import { AccountKitDirectory, LogAnswers, ProjectionCache, ReadModels } from '#platform';
 import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import { type RateLimit, rateLimits } from '../domain/rate-limits.js';
 import type { RateLimitResource } from '../http/rate-limit.dto.js';
@@ -32,8 +32,9 @@ const findOverride = (database: ReadDatabase) =>
 @Injectable()
 export class RateLimits {
   private readonly findOverride: ReturnType<typeof findOverride>;
-
   private readonly database: ReadDatabase;
+  /** Metering asks for one each time. */
+  private readonly overrides: ProjectionCache<{ override: RateLimit | undefined }>;
 
   constructor(
     readModels: ReadModels,
@@ -43,19 +44,24 @@ export class RateLimits {
   ) {
     this.database = readModels.databaseOf(BUDGETS);
     this.findOverride = findOverride(this.database);
+    this.overrides = new ProjectionCache([readModels.changesOf(BUDGETS)]);
   }
 
   async find(user: LimitedUser, name: string): Promise<RateLimit | undefined> {
-    const { tenantId, userId } = user;
     const { override } = await this.log.lookUp(
       [BUDGETS],
-      async () => ({ override: (await this.findOverride({ tenantId, userId, name }))[0] }),
+      () =>
+        this.overrides.get(`${user.tenantId}:${user.userId}:${name}`, () => this.readOverride(user, name)),
       async () => ({ override: await this.recallOverride(user, name) }),
     );
     if (override) return override;
     const ofKit = await this.ofKit(user);
     const rate = Object.hasOwn(ofKit, name) ? ofKit[name] : undefined;
     return rate && { limit: rate.limit, window_seconds: rate.windowSeconds };
+  }
+
+  private async readOverride({ tenantId, userId }: OfUser, name: string) {
+    return { override: (await this.findOverride({ tenantId, userId, name }))[0] };
   }
 
   private async recallOverride({ tenantId, userId }: OfUser, name: string): Promise<RateLimit | undefined> {

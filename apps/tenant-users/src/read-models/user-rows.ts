@@ -20,8 +20,22 @@ export type UserKey = Pick<UserRow, 'sequence' | 'position'>;
 export type ListedUser = Omit<UserRow, 'subject_key' | 'opening_budget'>;
 export type UserChange = UserDirectoryTables['user_changes'];
 
-const LISTED = sql.raw(`sequence, id, tenant_id, status, account_kit_id, is_default, revision, position,
-  created_at, updated_at, standing, tokens, personal`);
+export const LISTED_COLUMNS = [
+  'sequence',
+  'id',
+  'tenant_id',
+  'status',
+  'account_kit_id',
+  'is_default',
+  'revision',
+  'position',
+  'created_at',
+  'updated_at',
+  'standing',
+  'tokens',
+  'personal',
+] as const satisfies (keyof ListedUser)[];
+const LISTED = sql.raw(LISTED_COLUMNS.join());
 
 /** What lists and searches read of users: always of one tenant. */
 export class UserRows {

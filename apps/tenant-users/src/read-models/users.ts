@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import type { Kysely } from 'kysely';
 import { ReadModels } from '#platform';
 import { IdentifierRegistry, Sealer } from '#privacy';
-import type { ReadDatabase } from '#projections';
+import { prepareQuery, type ReadDatabase, type SlotOf } from '#projections';
 import type { UserResource } from '../http/user.dto.js';
 import { openPersonal } from './personal-text.js';
 import type { UserDirectoryTables, UserRow } from './tables.js';
@@ -9,7 +10,7 @@ import { USER_DIRECTORY } from './user-directory.projection.js';
 import { type Moment, type Place, USER_AS_OF, USER_EVENTS, type WantedEvents } from './user-history.js';
 import { LIST_USERS, type ListUsers } from './user-queries.js';
 import { rowResource } from './user-resource.js';
-import { UserRows } from './user-rows.js';
+import { LISTED_COLUMNS } from './user-rows.js';
 
 export interface WantedUsers extends ListUsers {
   /** Only the user who has it. */
@@ -21,11 +22,22 @@ const NOBODY = '';
 
 export type UserPlace = Pick<UserRow, 'id' | 'sequence'>;
 
+const findRow = (database: ReadDatabase) =>
+  prepareQuery(
+    database,
+    (db: Kysely<UserDirectoryTables>, slot: SlotOf<{ userId: string; tenantId: string }>) =>
+      db
+        .selectFrom('users')
+        .select(LISTED_COLUMNS)
+        .where('id', '=', slot('userId'))
+        .where('tenant_id', '=', slot('tenantId')),
+  );
+
 /** Reads users; each look-up is keyed by (tenant, id). */
 @Injectable()
 export class Users {
   private readonly database: ReadDatabase;
-  private readonly rows: UserRows;
+  private readonly findRow: ReturnType<typeof findRow>;
 
   constructor(
     private readonly sealer: Sealer,
@@ -33,11 +45,11 @@ export class Users {
     private readonly identifiers: IdentifierRegistry,
   ) {
     this.database = readModels.databaseOf(USER_DIRECTORY);
-    this.rows = new UserRows(this.database);
+    this.findRow = findRow(this.database);
   }
 
   async get(tenantId: string, userId: string): Promise<UserResource | undefined> {
-    const [row] = await this.rows.named(tenantId, userId, []);
+    const [row] = await this.findRow({ tenantId, userId });
     return row && rowResource(row, await openPersonal((...sealed) => this.sealer.openOrNull(...sealed), row));
   }
 

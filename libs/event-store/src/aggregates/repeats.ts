@@ -1,4 +1,10 @@
-import { type DomainEvent, type Evolver, type RepeatableRequest, repeatableRequest } from '#kernel';
+import {
+  type CommandContext,
+  type DomainEvent,
+  type Evolver,
+  type RepeatableRequest,
+  repeatableRequest,
+} from '#kernel';
 import type { EventStore } from '../event-store.js';
 import { pages } from '../pages.js';
 import { type Executed, type Known, lastRevisionOf, told } from './aggregate.js';
@@ -15,6 +21,12 @@ export class Repeats {
     private readonly store: EventStore,
     private readonly folding: Folding,
   ) {}
+
+  /** The metadata of an event that the request at hand appends, by which it is found when the request comes again. */
+  caused(context: CommandContext): CommandContext {
+    const request = repeatableRequest();
+    return request ? { ...context, causationId: request.id } : context;
+  }
 
   /** The request at hand has come so far in the stream. */
   pass(stream: string, revision: number): void {

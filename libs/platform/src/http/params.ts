@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { ApiParam } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type CommandContext, invalidInput, isId, repeatableRequest, TenantryError } from '#kernel';
+import { type CommandContext, invalidInput, isId, TenantryError } from '#kernel';
 import type { TenantryRequest } from '../access/access.guard.js';
 import type { Caller, PlatformAccess } from '../access/caller.js';
 
@@ -25,7 +25,7 @@ function contextOf(request: TenantryRequest): CommandContext {
     tenantId: access?.tenant.id ?? null,
     actor,
     correlationId: requestId,
-    causationId: repeatableRequest()?.id ?? requestId,
+    causationId: requestId,
   };
 }
 
