@@ -6,6 +6,7 @@ import { BODY_LIMIT_BYTES } from '../http/json-body.js';
 import type { Settings } from '../settings.js';
 import { SETTINGS } from '../tokens.js';
 import { FairTurns } from './fair-turns.js';
+import { LoopTurns } from './loop-turns.js';
 
 /** What requests may hold of memory while they wait: some 2,000 small ones of one tenant, or 32 with the longest body. */
 const WAITING_ROOM = { ofGroup: 8 * 1024 * 1024, inAll: 64 * 1024 * 1024 };
@@ -28,6 +29,7 @@ const rateLimited = (message: string, retryAfterMs: number) =>
 @Injectable()
 export class RequestLimits {
   private readonly turns: FairTurns;
+  private readonly loopTurns = new LoopTurns();
   private readonly limiter: RateLimiterMemory | undefined;
 
   constructor(@Inject(SETTINGS) settings: Settings) {
@@ -60,6 +62,7 @@ export class RequestLimits {
     // It may have been before.
     if (response.closed || response.destroyed) leave();
     if (begin && !(await begin)) throw rateLimited('the caller has gone while it waited', 0);
+    await this.loopTurns.begin();
     return leave;
   }
 }

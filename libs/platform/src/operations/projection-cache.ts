@@ -7,8 +7,7 @@ export interface CountsChanges {
 
 /** What was read of some projections; any change of one of them makes all of it forgotten. */
 export class ProjectionCache<Value extends object> {
-  private readonly entries: LRUCache<string, Value>;
-  private generation = 0;
+  private readonly entries: LRUCache<string, { value: Value; generation: number }>;
 
   constructor(
     private readonly projections: readonly CountsChanges[],
@@ -20,16 +19,12 @@ export class ProjectionCache<Value extends object> {
   /** What is not an object is not kept: callers could fill the cache with names that don't exist. */
   async get<Absent>(name: string, read: () => Promise<Value | Absent>): Promise<Value | Absent> {
     const generation = this.changes();
-    if (generation !== this.generation) {
-      this.entries.clear();
-      this.generation = generation;
-    }
     const known = this.entries.get(name);
-    if (known) return known;
+    if (known?.generation === generation) return known.value;
     const found = await read();
     // What was read while a projection changed may be out of date already.
     if (typeof found === 'object' && found !== null && generation === this.changes()) {
-      this.entries.set(name, found as Value);
+      this.entries.set(name, { value: found as Value, generation });
     }
     return found;
   }
