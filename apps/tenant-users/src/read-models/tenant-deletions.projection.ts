@@ -1,7 +1,6 @@
 import type { Kysely } from 'kysely';
 import { type RecordedEvent, streamId } from '#kernel';
 import { type CreateIndex, type Projection, prepareStatement, type SlotOf } from '#worker/projections';
-import type { TenantDeleted } from '../domain/tenant.js';
 import type { TenantDeletionTables } from './tables.js';
 
 export const TENANT_DELETIONS = 'tenant-deletions';
@@ -37,24 +36,37 @@ export class TenantDeletionsProjection implements Projection<TenantDeletionTable
       .execute();
   }
 
-  async apply(transaction: Kysely<TenantDeletionTables>, event: RecordedEvent): Promise<void> {
-    const { tenant_id } = event.data as { tenant_id?: string };
-    const step = { position: Number(event.position), at: event.at };
-    const counted = COUNTED[event.type];
-    if (counted !== undefined && tenant_id !== undefined) {
-      const counts = { created: 0, deleted: 0, completed: 0, [counted]: 1 };
-      await addToCounts(transaction, { tenant_id, ...counts, ...step });
-      return;
+  apply(transaction: Kysely<TenantDeletionTables>, event: RecordedEvent): Promise<void> {
+    return this.applyAll(transaction, [event]);
+  }
+
+  /** Each tenant's counts are written once for events that stand together. */
+  async applyAll(transaction: Kysely<TenantDeletionTables>, events: readonly RecordedEvent[]): Promise<void> {
+    const counts = new Map<string, Counts>();
+    const write = async () => {
+      for (const added of counts.values()) await addToCounts(transaction, added);
+      counts.clear();
+    };
+    const add = (tenant_id: string, counted: Count | undefined, { position, at }: RecordedEvent) => {
+      const added = counts.get(tenant_id) ?? { tenant_id, created: 0, deleted: 0, completed: 0 };
+      if (counted) added[counted] += 1;
+      counts.set(tenant_id, { ...added, position: Number(position), at });
+    };
+    for (const event of events) {
+      const counted = COUNTED[event.type];
+      const { tenant_id, platform_id } = event.data as { tenant_id?: string; platform_id?: string };
+      if (counted !== undefined && tenant_id !== undefined) add(tenant_id, counted, event);
+      if (event.type !== 'tenant.deleted.v1') continue;
+      const id = streamId(event.stream);
+      add(id, undefined, event);
+      await write();
+      await transaction
+        .updateTable('tenant_deletions')
+        .set((row) => ({ platform_id, requested_at: event.at, completed_before: row.ref('completed') }))
+        .where('tenant_id', '=', id)
+        .execute();
     }
-    if (event.type !== 'tenant.deleted.v1') return;
-    const { platform_id } = event.data as unknown as TenantDeleted['data'];
-    const id = streamId(event.stream);
-    await addToCounts(transaction, { tenant_id: id, created: 0, deleted: 0, completed: 0, ...step });
-    await transaction
-      .updateTable('tenant_deletions')
-      .set((row) => ({ platform_id, requested_at: event.at, completed_before: row.ref('completed') }))
-      .where('tenant_id', '=', id)
-      .execute();
+    await write();
   }
 }
 
