@@ -31,6 +31,7 @@ export { fold, foldEmail } from './fold.js';
 export type { Identifier, IdentifierKind } from './identifier.js';
 export { derivedId, isId, newId, uniqueId } from './ids.js';
 export { inLanes } from './lanes.js';
+export { LoopTurns } from './loop-turns.js';
 export { formatUsd, type MicroUsd, parseUsd } from './money.js';
 export { randomOctets } from './random.js';
 export {

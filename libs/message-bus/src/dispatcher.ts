@@ -18,7 +18,7 @@ export interface DispatcherOptions {
   retry?: RetryPolicy;
 }
 
-/** They begin in one turn of the event loop, so that more would hold it up. */
+/** Subjects in work at once. */
 const MAX_LANES = 128;
 
 interface Item {

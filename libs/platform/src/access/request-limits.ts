@@ -1,12 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
-import { TenantryError, unavailable } from '#kernel';
+import { LoopTurns, TenantryError, unavailable } from '#kernel';
 import { BODY_LIMIT_BYTES } from '../http/json-body.js';
 import type { Settings } from '../settings.js';
 import { SETTINGS } from '../tokens.js';
 import { FairTurns } from './fair-turns.js';
-import { LoopTurns } from './loop-turns.js';
 
 /** What requests may hold of memory while they wait: some 2,000 small ones of one tenant, or 32 with the longest body. */
 const WAITING_ROOM = { ofGroup: 8 * 1024 * 1024, inAll: 64 * 1024 * 1024 };

@@ -1,9 +1,9 @@
-/** Requests that are begun in one turn of the event loop: a create is some 0.2 ms of it. */
+/** Pieces of work that are begun in one turn of the event loop: a create is some 0.2 ms of it. */
 const BEGUN_A_TURN = 16;
 
 /**
- * Spreads what is begun over turns of the event loop, in the order of the calls. Many requests that arrive at once
- * would else all be worked on before anything else is looked at.
+ * Spreads what is begun over turns of the event loop, in the order of the calls. Many requests that arrive at once,
+ * or messages of a batch, would else all be worked on before anything else is looked at.
  */
 export class LoopTurns {
   readonly #waiting: (() => void)[] = [];
