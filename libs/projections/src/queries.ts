@@ -18,7 +18,7 @@ export interface QueryDeps {
   failed(error: unknown): void;
 }
 
-/** What takes long to read. Its arguments and answers can be cloned from one thread to another. */
+/** What takes long to read. Its arguments and answers can be cloned from one thread to another; bytes have memory of their own. */
 export interface Queries {
   /** Each has arguments of its own. */
   answers: { readonly [name: string]: (...asked: never[]) => Promise<unknown> };

@@ -9,7 +9,11 @@ import type { Question, ReaderOptions, ReaderReport } from './reader-protocol.js
 
 const port = parentPort;
 if (!port) throw new Error('reader.worker runs as a worker thread');
-const tell = (report: ReaderReport): void => port.postMessage(report);
+/** Bytes are moved to the other thread, not copied. */
+const tell = (report: ReaderReport): void => {
+  const isBytes = report.kind === 'answer' && report.given instanceof Uint8Array;
+  port.postMessage(report, isBytes ? [(report.given as Uint8Array<ArrayBuffer>).buffer] : []);
+};
 
 const { folder, keys, log, masterKey, modules } = workerData as ReaderOptions;
 const database = new RemoteReadFolder(folder, {

@@ -154,8 +154,8 @@ await describeOnReadDatabases(`lists of users (seed ${SEED})`, ({ dialect, open 
     const totals = new Set<number>();
     let cursor: string | undefined;
     do {
-      const { json } = await queries.list(tenantId, { limit, cursor, order: order as ListOrder, filter });
-      const page = JSON.parse(json);
+      const body = await queries.list(tenantId, { limit, cursor, order: order as ListOrder, filter });
+      const page = JSON.parse(Buffer.from(body).toString());
       expect(page.data.length).toBeLessThanOrEqual(limit);
       users.push(...page.data);
       totals.add(page.total);
@@ -207,9 +207,8 @@ await describeOnReadDatabases(`lists of users (seed ${SEED})`, ({ dialect, open 
     }
     await log.delete(id);
     await caughtUp();
-    const { data } = JSON.parse(
-      (await queries.list('tenant-1', { limit: 5, order: 'created_at', filter: {} })).json,
-    );
+    const body = await queries.list('tenant-1', { limit: 5, order: 'created_at', filter: {} });
+    const { data } = JSON.parse(Buffer.from(body).toString());
     expect(data).toEqual([]);
   });
 

@@ -48,7 +48,7 @@ await describeOnReadDatabases('queries of users', ({ open }) => {
 
   const caughtUp = async () => expect(await runner.waitForAll(await store.head(), 10_000)).toBe(true);
   const list = async (filter: UserFilter = {}, limit = 10) =>
-    JSON.parse((await queries.list('tenant', { limit, order: 'created_at', filter })).json);
+    JSON.parse(Buffer.from(await queries.list('tenant', { limit, order: 'created_at', filter })).toString());
   const idsOf = async (filter: UserFilter) => (await list(filter)).data.map(({ id }: { id: string }) => id);
 
   it.each(['its key is destroyed', 'its text is damaged'])(

@@ -14,6 +14,8 @@ const MAX_ATTEMPTS = 3;
 const CHANGES_AT_ONCE = 1_024;
 
 /** The name of the query that lists users. */
+const utf8 = new TextEncoder();
+
 export const LIST_USERS = 'list-users';
 
 export interface ListUsers {
@@ -56,10 +58,10 @@ export class UserQueries {
   }
 
   /**
-   * The body of the answer. Throws `invalid_input` for a cursor of another list, and `projection_behind` while a large
+   * The body of the answer, JSON in UTF-8. Throws `invalid_input` for a cursor of another list, and `projection_behind` while a large
    * tenant is prepared for its first search.
    */
-  async list(tenantId: string, wanted: ListUsers): Promise<{ json: string }> {
+  async list(tenantId: string, wanted: ListUsers): Promise<Uint8Array> {
     const { limit, cursor, order, filter } = wanted;
     const after = cursor === undefined ? undefined : decodeCursor(cursor, order);
     for (let attempt = 1; ; attempt += 1) {
@@ -68,7 +70,7 @@ export class UserQueries {
       const users = await this.#texts.of(tenantId, rows);
       // Users may be deleted between the two reads; the page is then full of others.
       if (users.length < rows.length && attempt < MAX_ATTEMPTS) continue;
-      return { json: `{"data":[${users.join()}],"next_cursor":${JSON.stringify(next)},"total":${total}}` };
+      return utf8.encode(`{"data":[${users.join()}],"next_cursor":${JSON.stringify(next)},"total":${total}}`);
     }
   }
 

@@ -71,7 +71,7 @@ export class Users {
     return ((await kit.executeTakeFirst())?.total ?? 0) > 0;
   }
 
-  async list(tenantId: string, { externalId, ...wanted }: WantedUsers): Promise<{ json: string }> {
+  async list(tenantId: string, { externalId, ...wanted }: WantedUsers): Promise<Uint8Array> {
     this.readModels.require(USER_DIRECTORY);
     if (externalId === undefined) return this.readModels.ask(LIST_USERS, tenantId, wanted);
     const id = await this.identifiers.holderOf({
@@ -88,7 +88,7 @@ export class Users {
     return this.readModels.ask(USER_AS_OF, place, moment);
   }
 
-  events(place: Place, { limit, cursor }: WantedEvents): Promise<{ json: string }> {
+  events(place: Place, { limit, cursor }: WantedEvents): Promise<Uint8Array> {
     return this.readModels.ask(USER_EVENTS, place, { limit, ...(cursor !== undefined && { cursor }) });
   }
 

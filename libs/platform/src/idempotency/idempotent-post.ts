@@ -1,11 +1,13 @@
 import 'reflect-metadata';
 import {
   applyDecorators,
+  type CanActivate,
   createParamDecorator,
   type ExecutionContext,
   Injectable,
   type PipeTransform,
   Post,
+  UseGuards,
 } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -24,6 +26,7 @@ const ANSWERED_HEADERS = ['location', 'etag', 'tenantry-position'] as const;
 export const IdempotentPost = (path?: string): MethodDecorator =>
   applyDecorators(
     answeredOnce,
+    UseGuards(OtherRequestGuard),
     Post(path),
     ApiHeader({
       name: 'Idempotency-Key',
@@ -52,6 +55,18 @@ const answeredOnce: MethodDecorator = (target, name, descriptor: PropertyDescrip
     Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, handler), descriptor.value);
   }
 };
+
+/** Parameters are checked before the handler runs, but what the key was used for before counts more than they do. */
+@Injectable()
+class OtherRequestGuard implements CanActivate {
+  constructor(private readonly requests: IdempotentRequests) {}
+
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const request = context.switchToHttp().getRequest<TenantryRequest>();
+    if (request.headers['idempotency-key'] === undefined) return true;
+    return this.requests.refuseOther(identified(request)).then(() => true);
+  }
+}
 
 const RequestAndReply = createParamDecorator((_: unknown, context: ExecutionContext) => {
   const http = context.switchToHttp();

@@ -85,8 +85,7 @@ export class IdempotentRequests implements OnModuleInit, OnModuleDestroy {
    * with code `idempotency_conflict` when the key came with another request.
    */
   async run(request: IdempotentRequest, work: () => Promise<Answer>): Promise<Answer & { again: boolean }> {
-    const name = this.digest('name', ...request.owner, request.key);
-    const fingerprint = this.digest('request', ...request.asked);
+    const { name, fingerprint } = this.named(request);
     for (let other = this.underWay.get(name); other; other = this.underWay.get(name)) {
       if (other.fingerprint !== fingerprint) throw otherRequest();
       await other.end;
@@ -104,6 +103,13 @@ export class IdempotentRequests implements OnModuleInit, OnModuleDestroy {
       this.underWay.delete(name);
       resolve();
     }
+  }
+
+  /** Throws `conflict` as `run` does, before anything of the request is looked at. */
+  async refuseOther(request: IdempotentRequest): Promise<void> {
+    const { name, fingerprint } = this.named(request);
+    const known = this.underWay.get(name) ?? (await this.records.find({ name, started_at: this.now() }));
+    if (known && known.fingerprint !== fingerprint) throw otherRequest();
   }
 
   /** Lets go of the answers about a user who was deleted. */
@@ -169,6 +175,10 @@ export class IdempotentRequests implements OnModuleInit, OnModuleDestroy {
 
   private answerKey(key: string, { nonce }: RequestRecord) {
     return createSecretKey(this.derive('answer', nonce, key));
+  }
+
+  private named({ owner, key, asked }: IdempotentRequest): { name: string; fingerprint: string } {
+    return { name: this.digest('name', ...owner, key), fingerprint: this.digest('request', ...asked) };
   }
 
   private derive(...parts: string[]): Buffer {

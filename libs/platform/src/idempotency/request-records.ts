@@ -119,7 +119,7 @@ export class RequestRecords {
     return this.writes.write(all.where('started_at', '<=', now - this.lifetimeMs));
   }
 
-  private find({ name, started_at }: NewRecord): Promise<RequestRecord | undefined> {
+  find({ name, started_at }: Pick<NewRecord, 'name' | 'started_at'>): Promise<RequestRecord | undefined> {
     return this.tables()
       .selectFrom('idempotent_requests')
       .selectAll()
