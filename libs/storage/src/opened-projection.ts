@@ -29,7 +29,9 @@ export async function openProjection(
   // On Linux it is the thread's own.
   if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   // Destroyed keys are not told of here, so none is kept.
-  const keys = new SubjectKeyReader(new KeyReader(options.keys), options.masterKey, { keysInMemory: 0 });
+  const keys = new SubjectKeyReader(new KeyReader(options.keys, { together: true }), options.masterKey, {
+    keysInMemory: 0,
+  });
   for (const url of options.modules) {
     const module = (await import(url)) as ProjectionModule;
     const projections = await module.projections(fileDeps(keys));
