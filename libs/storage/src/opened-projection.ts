@@ -13,9 +13,9 @@ export function fileDeps(
   const sealer = new Sealer(keys);
   return {
     dialect: 'sqlite',
-    open: async (sealed, stream) => {
+    open: (sealed, stream) => {
       const clear = opened.get(sealed);
-      if (clear !== undefined) return JSON.parse(clear) as JsonObject;
+      if (clear !== undefined) return Promise.resolve(JSON.parse(clear) as JsonObject);
       return sealer.openOrNull(sealed, stream, { remember: false });
     },
     secret: (name) => keys.secret(name),
