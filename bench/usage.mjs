@@ -3,13 +3,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 const TICKS_PER_SECOND = 100;
 const SAMPLE_MS = 100;
-/** Fields of /proc/PID/task/TID/stat, counted from the state that follows the name in parentheses. */
+/** Of /proc/PID/task/TID/stat: the name in parentheses, and the rest. */
+const STAT = /\((.*)\) (.*)/s;
+/** Fields of the rest, which begins with the state. */
 const [UTIME, STIME] = [11, 12];
 
 /** Begins to measure; the function that it answers ends that and answers the figures. */
 export async function beginUsage({ pid, eventLoop }) {
   await eventLoop();
   const before = cpuByThread(pid);
+  const cpuBefore = cpuSeconds(pid);
   let peak = residentMiB(pid);
   const sampling = setInterval(() => {
     peak = Math.max(peak, residentMiB(pid));
@@ -21,7 +24,7 @@ export async function beginUsage({ pid, eventLoop }) {
     return {
       event_loop_p99_ms: p99_ms,
       event_loop_max_ms: max_ms,
-      cpu_seconds: Object.values(threads).reduce((sum, seconds) => sum + seconds, 0),
+      cpu_seconds: cpuSeconds(pid) - cpuBefore,
       cpu_seconds_by_thread: threads,
       resident_mib: Math.max(peak, residentMiB(pid)),
     };
@@ -34,17 +37,21 @@ export function residentMiB(pid, field = 'VmRSS') {
   return Math.round(Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1_024);
 }
 
-export const cpuSeconds = (pid) => cpuByThread(pid).reduce((sum, { seconds }) => sum + seconds, 0);
+/** Of the process, with its threads that have ended. */
+export const cpuSeconds = (pid) => secondsOf(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
 /** User and system time of each thread that is alive. */
 function cpuByThread(pid) {
   return readdirSync(`/proc/${pid}/task`).flatMap((thread) => {
     const stat = statOf(pid, thread);
     if (!stat) return [];
-    const [, name, rest] = /\((.*)\) (.*)/s.exec(stat);
-    const fields = rest.split(' ');
-    return [{ thread, name, seconds: (Number(fields[UTIME]) + Number(fields[STIME])) / TICKS_PER_SECOND }];
+    return [{ thread, name: STAT.exec(stat)[1], seconds: secondsOf(stat) }];
   });
+}
+
+function secondsOf(stat) {
+  const fields = STAT.exec(stat)[2].split(' ');
+  return (Number(fields[UTIME]) + Number(fields[STIME])) / TICKS_PER_SECOND;
 }
 
 /** Undefined where the thread has ended meanwhile. */

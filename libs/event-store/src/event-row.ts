@@ -60,7 +60,16 @@ function jsonText(value: object): string {
 }
 
 /** Throws where the text is damaged. */
-export const recordedEvent = (row: EventRow, place: Place): RecordedEvent => ({ ...liveEvent(row, place) });
+export const recordedEvent = ([id, type, at, data, metadata]: EventRow, place: Place): RecordedEvent => ({
+  stream: place.stream,
+  revision: place.revision,
+  position: BigInt(place.position),
+  id,
+  type,
+  at,
+  data: JSON.parse(data),
+  metadata: JSON.parse(metadata),
+});
 
 /**
  * Made from the stored text, so that an event handed over live equals the one that is read back. The text is parsed

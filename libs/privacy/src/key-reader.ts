@@ -14,8 +14,11 @@ export class KeyReader {
   readonly database: DatabaseSync;
   readonly #key: StatementSync;
   readonly #secret: StatementSync;
+  readonly #together: boolean;
 
-  constructor(file: string) {
+  /** `together`: what is read without a pause is one transaction, for the locks of each take longer than to read a key. */
+  constructor(file: string, { together = false } = {}) {
+    this.#together = together;
     this.database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
     this.#key = this.database.prepare(
       `SELECT wrapped, destroyed_at AS destroyedAt
@@ -44,6 +47,10 @@ export class KeyReader {
 
   #attempt<Result>(read: () => Result): Result {
     try {
+      if (this.#together && !this.database.isTransaction) {
+        this.database.exec('BEGIN');
+        queueMicrotask(() => this.database.isOpen && this.database.exec('COMMIT'));
+      }
       return read();
     } catch (cause) {
       throw unavailable('the key store cannot be read', { cause });

@@ -12,12 +12,10 @@ export type SlotOf<Parameters> = <Name extends keyof Parameters & string>(name: 
 
 const slotOf = ((name: string) => new Slot(name)) as unknown;
 
-const bind = <Parameters extends object>(compiled: CompiledQuery, parameters: Parameters): CompiledQuery => ({
-  ...compiled,
-  parameters: compiled.parameters.map((value) =>
+const bind = <Parameters extends object>(compiled: CompiledQuery, parameters: Parameters): unknown[] =>
+  compiled.parameters.map((value) =>
     value instanceof Slot ? parameters[value.name as keyof Parameters] : value,
-  ),
-});
+  );
 
 /**
  * Compiles a query when it first runs, once, and answers a function that runs it with other values: about twice as
@@ -32,7 +30,7 @@ export function prepareQuery<Schema, Parameters extends object, Row>(
   let compiled: CompiledQuery | undefined;
   return (parameters) => {
     compiled ??= build(database.reader(), slotOf as SlotOf<Parameters>).compile();
-    return database.select<Row>(bind(compiled, parameters));
+    return database.select<Row>({ ...compiled, parameters: bind(compiled, parameters) });
   };
 }
 
@@ -50,8 +48,10 @@ export function prepareStatement<Schema, Parameters extends object, Row>(
     const tables = plugins.at(-1) ?? live;
     const known = compiled.get(tables) ?? build(transaction, slotOf as SlotOf<Parameters>).compile();
     compiled.set(tables, known);
-    const query = bind(known, parameters);
+    const query = { sql: known.sql, parameters: bind(known, parameters) };
     if (adapter instanceof SynchronousAdapter) return adapter.connection.run<Row>(query).rows;
-    return transaction.executeQuery<Row>(query as CompiledQuery<Row>).then(({ rows }) => rows);
+    return transaction
+      .executeQuery<Row>({ ...(known as CompiledQuery<Row>), ...query })
+      .then(({ rows }) => rows);
   };
 }

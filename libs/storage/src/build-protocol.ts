@@ -34,7 +34,6 @@ export interface Prepare {
   number: number;
   first: bigint;
   last: bigint;
-  count: number;
 }
 
 export interface Prepared {

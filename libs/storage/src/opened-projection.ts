@@ -13,9 +13,9 @@ export function fileDeps(
   const sealer = new Sealer(keys);
   return {
     dialect: 'sqlite',
-    open: async (sealed, stream) => {
+    open: (sealed, stream) => {
       const clear = opened.get(sealed);
-      if (clear !== undefined) return JSON.parse(clear) as JsonObject;
+      if (clear !== undefined) return Promise.resolve(JSON.parse(clear) as JsonObject);
       return sealer.openOrNull(sealed, stream, { remember: false });
     },
     secret: (name) => keys.secret(name),
@@ -29,7 +29,9 @@ export async function openProjection(
   // On Linux it is the thread's own.
   if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   // Destroyed keys are not told of here, so none is kept.
-  const keys = new SubjectKeyReader(new KeyReader(options.keys), options.masterKey, { keysInMemory: 0 });
+  const keys = new SubjectKeyReader(new KeyReader(options.keys, { together: true }), options.masterKey, {
+    keysInMemory: 0,
+  });
   for (const url of options.modules) {
     const module = (await import(url)) as ProjectionModule;
     const projections = await module.projections(fileDeps(keys));

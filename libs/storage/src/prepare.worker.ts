@@ -9,16 +9,19 @@ if (!port) throw new Error('prepare.worker runs as a worker thread');
 const { projection, reader } = await openProjection(workerData as BuildOptions);
 const categories = new Set(projection.categories);
 
+/** What is being prepared at once: little of it is still in use when garbage is collected. */
+const EVENTS_AT_ONCE = 64;
+
 /** Read here again: that costs less than to copy them from the other thread. */
-async function prepare({ number, first, last, count }: Prepare): Promise<Prepared> {
+async function prepare({ number, first, last }: Prepare): Promise<Prepared> {
+  const [values, head] = [[] as unknown[], Number(last)];
   try {
-    const { events } = reader.scan({
-      after: Number(first) - 1,
-      head: Number(last),
-      limit: count,
-      categories,
-    });
-    return { number, values: (await projection.prepare?.(events)) ?? [] };
+    for (let after = Number(first) - 1; after < head; ) {
+      const { events, position } = reader.scan({ after, head, limit: EVENTS_AT_ONCE, categories });
+      values.push(...((await projection.prepare?.(events)) ?? []));
+      after = position;
+    }
+    return { number, values };
   } catch (error) {
     return { number, error: plainError(error) };
   }

@@ -43,7 +43,7 @@ export class Preparer {
     const number = ++this.#lastNumber;
     const prepared = Promise.withResolvers<unknown[]>();
     this.#waiting.set(number, prepared);
-    this.#worker.postMessage({ number, first, last, count: events.length } satisfies Prepare);
+    this.#worker.postMessage({ number, first, last } satisfies Prepare);
     return prepared.promise;
   }
 }

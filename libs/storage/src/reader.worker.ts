@@ -19,7 +19,7 @@ const { folder, keys, log, masterKey, modules } = workerData as ReaderOptions;
 const database = new RemoteReadFolder(folder, {
   run: () => Promise.reject(new Error('this thread only reads')),
 });
-const keyFile = new KeyReader(keys);
+const keyFile = new KeyReader(keys, { together: true });
 const logFile = new LogReader(log);
 // Destroyed keys are not told of here, so none is kept.
 const subjectKeys = new SubjectKeyReader(keyFile, masterKey, { keysInMemory: 0 });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { systemClock, unavailable } from '#kernel';
@@ -11,6 +12,7 @@ import { UserSearch } from './user-search.js';
 
 const SECRET = new Uint8Array(32).fill(5);
 const LIMITS = { maxBytes: 2 ** 30, maxWaitedFor: 10, rowsAtOnce: 2 };
+const LONGER_THAN_LEISURE_MS = 30;
 
 describe('the search for users', () => {
   let database: SqliteReadDatabase;
@@ -19,10 +21,10 @@ describe('the search for users', () => {
   let log: UserLog;
   let search: UserSearch;
   /** Called before each text that a search opens. */
-  let beforeOpen: () => Promise<void> | void;
+  let beforeOpen: (stream: string) => Promise<void> | void;
 
   const open: Open = async (sealed, stream) => {
-    await beforeOpen();
+    await beforeOpen(stream);
     return log.open(sealed, stream);
   };
   const newSearch = (limits = LIMITS) => {
@@ -155,6 +157,36 @@ describe('the search for users', () => {
     await expect(count('tenant')).rejects.toThrow('the key store is away');
     beforeOpen = () => undefined;
     expect(await count('tenant')).toBe(6);
+  });
+
+  it('given a large tenant of which few users are left to take in, when asked, then it waits for them', async () => {
+    await fill('large', 25);
+    const gate = Promise.withResolvers<void>();
+    let opened = 0;
+    beforeOpen = () => {
+      opened += 1;
+      return opened > 16 ? gate.promise : undefined;
+    };
+    await expect(count('large')).rejects.toThrow('0 of 25 users');
+    while (opened < 17) await new Promise(setImmediate);
+    const waiting = count('large');
+    gate.resolve();
+    expect(await waiting).toBe(25);
+  });
+
+  it('while a tenant is waited for, then one that is made ready ahead stands still', async () => {
+    await fill('ahead', 30);
+    await fill('asked', 20);
+    const places = [...log.users.keys()];
+    const opened: number[] = [];
+    beforeOpen = async (stream) => {
+      opened.push(places.findIndex((id) => stream.endsWith(id)));
+      await delay(LONGER_THAN_LEISURE_MS);
+    };
+    await search.prepareNext();
+    await expect(count('asked')).rejects.toThrow('0 of 20 users');
+    expect(await countOnceReady('asked')).toBe(20);
+    expect(opened.filter((place) => place < 30)).toHaveLength(2);
   });
 
   it('given a user whose key is destroyed, then others are found', async () => {

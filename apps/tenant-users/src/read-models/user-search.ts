@@ -8,14 +8,15 @@ import { type PersonalText, unpacked, wordsOf } from './user-tokens.js';
 const LIMITS = {
   /** Of all tenants together; one that takes more is kept alone. */
   maxBytes: 256 * 1024 * 1024,
-  /** Users that are taken in while the first search waits. */
+  /** Users that are taken in while a search waits: some tenths of a second. */
   maxWaitedFor: 5_000,
   /** Some milliseconds of work, between which others have their turn. */
   rowsAtOnce: 128,
 };
 const BYTES_A_TENANT = 64 * 1024;
 const BYTES_A_USER = 100;
-const MS_A_USER = 0.05;
+/** On a core of its own at best: who comes back too early is told anew, who comes back late has waited in vain. */
+const MS_A_USER = 0.03;
 /** Between two turns of what nobody waits for. */
 const LEISURE_MS = 20;
 const LARGE_TENANTS = 100;
@@ -57,7 +58,7 @@ export class UserSearch {
       this.#tenants.delete(tenantId);
       this.#tenants.set(tenantId, tenant);
       tenant.isUrgent = true;
-      if (!tenant.isReady && total >= this.limits.maxWaitedFor) throw behind(tenant, total);
+      if (!tenant.isReady && total - tenant.users >= this.limits.maxWaitedFor) throw behind(tenant, total);
       await this.#follow(tenant);
       // Nothing comes between this and the question, so the index stays open.
       if (this.#has(tenant)) return question(tenant.index);
@@ -116,11 +117,18 @@ export class UserSearch {
       after = users.at(-1)?.sequence ?? after;
       more = users.length === this.limits.rowsAtOnce;
       tenant.users += users.length;
-      await (tenant.isUrgent ? nextTurn() : delay(LEISURE_MS, undefined, { ref: false }));
+      await this.#pause(tenant);
       if (!this.#has(tenant)) return;
     }
     tenant.isReady = true;
     this.#makeRoom(tenant);
+  }
+
+  /** While somebody waits for a tenant, those that nobody waits for stand still. */
+  async #pause(tenant: Tenant): Promise<void> {
+    if (tenant.isUrgent) return nextTurn();
+    do await delay(LEISURE_MS, undefined, { ref: false });
+    while (!tenant.isUrgent && [...this.#tenants.values()].some((it) => it.isUrgent && !it.isReady));
   }
 
   #follow(tenant: Tenant): Promise<void> {
@@ -195,6 +203,6 @@ function behind({ users }: Tenant, total: number) {
   const [done, all] = [users, total].map((count) => count.toLocaleString('en'));
   return unavailable(`search is being prepared: ${done} of ${all} users`, {
     code: 'projection_behind',
-    retryAfterSeconds: Math.max(1, Math.ceil(((total - users) * MS_A_USER) / 1_000)),
+    retryAfterSeconds: Math.max(1, Math.floor(((total - users) * MS_A_USER) / 1_000)),
   });
 }
