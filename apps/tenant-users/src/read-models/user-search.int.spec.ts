@@ -11,7 +11,7 @@ import { UserRows } from './user-rows.js';
 import { UserSearch } from './user-search.js';
 
 const SECRET = new Uint8Array(32).fill(5);
-const LIMITS = { maxBytes: 2 ** 30, maxWaitedFor: 10, rowsAtOnce: 2 };
+const LIMITS = { maxBytes: 2 ** 30, maxWaitedFor: 10, minAhead: 10, rowsAtOnce: 2 };
 const LONGER_THAN_LEISURE_MS = 30;
 
 describe('the search for users', () => {

@@ -8,8 +8,10 @@ import { type PersonalText, unpacked, wordsOf } from './user-tokens.js';
 const LIMITS = {
   /** Of all tenants together; one that takes more is kept alone. */
   maxBytes: 256 * 1024 * 1024,
-  /** Users that are taken in while a search waits: some tenths of a second. */
-  maxWaitedFor: 5_000,
+  /** Users that are taken in while a search waits: less than a second, the least that a refusal can tell. */
+  maxWaitedFor: 20_000,
+  /** Tenants of as many users are made ready ahead. */
+  minAhead: 5_000,
   /** Some milliseconds of work, between which others have their turn. */
   rowsAtOnce: 128,
 };
@@ -83,7 +85,7 @@ export class UserSearch {
     if (isBusy || performance.now() < this.#nextLookMs) return;
     const room = this.limits.maxBytes - this.#bytes();
     const missing = (await this.rows.largestTenants(LARGE_TENANTS)).filter(
-      ({ tenant_id, total }) => total >= this.limits.maxWaitedFor && !this.#tenants.has(tenant_id),
+      ({ tenant_id, total }) => total >= this.limits.minAhead && !this.#tenants.has(tenant_id),
     );
     const next = missing.find(({ total }) => total * BYTES_A_USER < room);
     if (next) this.#begin(next.tenant_id);
