@@ -16,6 +16,8 @@ import { LIST_USERS, type ListUsers, UserQueries } from './read-models/user-quer
 import { TOKENS_SECRET } from './read-models/user-tokens.js';
 
 /** What this service makes of its log, in whichever thread runs it: nothing here loads Nest. */
+const utf8 = new TextEncoder();
+
 export const { url, projections, relayed, queries }: ProjectionModule = {
   url: import.meta.url,
   projections: async ({ dialect, open, secret }) =>
@@ -35,11 +37,11 @@ export const { url, projections, relayed, queries }: ProjectionModule = {
     let isKeptReady = false;
     return {
       answers: {
-        [LIST_USERS]: (tenantId: string, wanted: ListUsers) => users.list(tenantId, wanted),
+        [LIST_USERS]: async (tenantId: string, wanted: ListUsers) =>
+          utf8.encode((await users.list(tenantId, wanted)).json),
         [USER_AS_OF]: (place: Place, moment: Moment) => history.asOf(place, moment),
-        [USER_EVENTS]: async (place: Place, wanted: WantedEvents) => ({
-          json: JSON.stringify(await history.list(place, wanted)),
-        }),
+        [USER_EVENTS]: async (place: Place, wanted: WantedEvents) =>
+          utf8.encode(JSON.stringify(await history.list(place, wanted))),
       },
       replaced: (projection) => {
         if (projection !== USER_DIRECTORY) return;

@@ -9,7 +9,8 @@ import type { Question, ReaderOptions, ReaderReport } from './reader-protocol.js
 
 const port = parentPort;
 if (!port) throw new Error('reader.worker runs as a worker thread');
-const tell = (report: ReaderReport): void => port.postMessage(report);
+const tell = (report: ReaderReport, given?: unknown): void =>
+  port.postMessage(report, given instanceof Uint8Array ? [given.buffer as ArrayBuffer] : []);
 
 const { folder, keys, log, masterKey, modules } = workerData as ReaderOptions;
 const database = new RemoteReadFolder(folder, {
@@ -43,8 +44,8 @@ async function take(question: Question): Promise<void> {
     queries.replaced(question.projection);
   } else {
     const { number, name, asked } = question;
-    await queries.ask(name, asked).then(
-      (given) => tell({ kind: 'answer', number, given }),
+    await queries.ask('', name, asked).then(
+      (given) => tell({ kind: 'answer', number, given }, given),
       (error) => tell({ kind: 'refusal', number, error: plainError(error) }),
     );
   }

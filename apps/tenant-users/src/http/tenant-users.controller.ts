@@ -105,12 +105,12 @@ export class TenantUsersController {
     @Query() query: ListUsersQuery,
     @CurrentAccess() access: PlatformAccess,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
+  ): Promise<Uint8Array> {
     const { limit, cursor, order = '-created_at', external_id: externalId, ...filter } = query;
     const wanted = { limit, cursor, order, filter, externalId };
-    const { json } = await this.users.list(access.tenant.id, wanted);
+    const body = await this.users.list(access.tenant.id, wanted);
     reply.type('application/json; charset=utf-8');
-    return json;
+    return body;
   }
 
   /** As it is, or as it was at a time or a revision. */
@@ -162,11 +162,11 @@ export class TenantUsersController {
     @Query() query: PageQuery,
     @CurrentAccess() access: PlatformAccess,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
+  ): Promise<Uint8Array> {
     const place = { tenantId: await this.deletions.tenantOf(access, userId), userId };
-    const { json } = await this.users.events(place, query);
+    const body = await this.users.events(place, query);
     reply.type('application/json; charset=utf-8');
-    return json;
+    return body;
   }
 
   /** What the command has made of the user; what can't be opened is told by the log, which may know some of it. */

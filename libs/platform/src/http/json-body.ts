@@ -1,8 +1,18 @@
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance } from 'fastify';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyBodyParser, FastifyInstance, FastifyRequest } from 'fastify';
 import { invalidInput } from '#kernel';
 
 export const BODY_LIMIT_BYTES = 256 * 1024;
+/** More than most requests have. */
+export const LARGE_BODY_BYTES = 4 * 1024;
+
+type Done = NonNullable<Parameters<FastifyBodyParser<Buffer>>[2]>;
+
+const lengths = new WeakMap<IncomingMessage, number>();
+
+/** How long the body was that has been parsed. */
+export const bodyBytes = (request: IncomingMessage): number => lengths.get(request) ?? 0;
 
 /** A body that may hold a number with more digits, or a larger exponent, than a double takes. */
 const LONG_NUMBER = /(?:^|[:[,])\s*-?(?:[\d.]{16}|[\d.]+[eE])/;
@@ -13,15 +23,38 @@ export function takeJsonBodies(fastify: FastifyInstance): void {
   // Keys such as __proto__ are plain data: nothing merges what callers send into objects of ours.
   const parse = fastify.getDefaultJsonParser('ignore', 'ignore');
   fastify.removeAllContentTypeParsers();
+  const large = new SpreadWork();
   fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     if (body.length === 0) return done(null, undefined);
+    lengths.set(request.raw, body.length);
+    if (body.length > LARGE_BODY_BYTES) large.add(() => take(request, body, done));
+    else take(request, body, done);
+  });
+
+  function take(request: FastifyRequest, body: Buffer, done: Done) {
     // Decoding would put U+FFFD in the place of wrong bytes, and so change what was sent.
     if (!isUtf8(body)) return done(invalidInput('body', 'must be UTF-8'));
     const text = body.toString();
     const field = LONG_NUMBER.test(text) ? fieldOfInexactNumber(text) : undefined;
     if (field !== undefined) return done(invalidInput(field, 'has a number that a double cannot hold'));
     parse(request, text, done);
-  });
+  }
+}
+
+/** Does one piece of work in a turn of the event loop, so that everybody else's comes in between. */
+class SpreadWork {
+  readonly #waiting: (() => void)[] = [];
+
+  add(work: () => void): void {
+    if (this.#waiting.push(work) === 1) setImmediate(() => this.#next());
+  }
+
+  #next(): void {
+    const work = this.#waiting[0];
+    if (this.#waiting.length > 1) setImmediate(() => this.#next());
+    this.#waiting.shift();
+    work?.();
+  }
 }
 
 /** The field at the top with a number in it that would not come back as it was sent. */
