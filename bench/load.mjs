@@ -2,6 +2,7 @@
 // how far it is, and answers with the figures. See load-process.mjs.
 import { once } from 'node:events';
 import autocannon from 'autocannon';
+import { ATTACKS } from './attacks.mjs';
 import { percentiles } from './figures.mjs';
 import { receipts } from './receipts.mjs';
 import { ECHO, FILL, SCENARIOS } from './scenarios.mjs';
@@ -10,7 +11,7 @@ const PROGRESS_MS = 500;
 const SAMPLE_MS = 100;
 
 const [task] = await once(process, 'message');
-const scenario = [ECHO, FILL, ...SCENARIOS].find(({ name }) => name === task.scenario);
+const scenario = [ECHO, FILL, ...SCENARIOS, ...ATTACKS].find(({ name }) => name === task.scenario);
 const { users = [], cursors = [], firstNumber = 0 } = task;
 let number = firstNumber;
 const world = { users, cursors, nextNumber: () => number++ };

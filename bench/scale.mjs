@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { rounded } from './figures.mjs';
 import { align } from './report.mjs';
+import { attack } from './scale/attack.mjs';
 import { deletion } from './scale/deletion.mjs';
 import { fillTenants } from './scale/fill.mjs';
 import { Installation } from './scale/installation.mjs';
@@ -16,7 +17,7 @@ import { search } from './scale/search.mjs';
 import { creates, start } from './scale/start.mjs';
 
 /** In this order; the fill and what it takes on disk come first in any case. */
-const PARTS = { start, search, lists, creates, rebuild, deletion, 'long-streams': longStreams };
+const PARTS = { start, search, lists, creates, rebuild, deletion, 'long-streams': longStreams, attack };
 const ALL = ['fill', ...Object.keys(PARTS)];
 
 const { parts, json, 'data-dir': kept, ...options } = readOptions();
@@ -79,9 +80,13 @@ function readOptions() {
       deleted: { type: 'string', default: '10000' },
       spends: { type: 'string', default: '100000' },
       patches: { type: 'string', default: '20000' },
+      /** Of the longest stream of a tenant that attacks. */
+      events: { type: 'string', default: '24000' },
+      /** By their names. */
+      attacks: { type: 'string', default: 'all' },
     },
   });
-  const { parts, json, 'data-dir': dataDir, ...numbers } = values;
+  const { parts, json, attacks, 'data-dir': dataDir, ...numbers } = values;
   const chosen = parts.split(',');
   if (chosen.some((name) => !ALL.includes(name))) {
     console.error(`--parts takes ${ALL.join(', ')}`);
@@ -90,5 +95,11 @@ function readOptions() {
   const parsed = Object.fromEntries(
     Object.entries(numbers).map(([option, value]) => [option, Number(value)]),
   );
-  return { ...parsed, json, 'data-dir': dataDir, parts: ALL.filter((name) => chosen.includes(name)) };
+  return {
+    ...parsed,
+    json,
+    attacks,
+    'data-dir': dataDir,
+    parts: ALL.filter((name) => chosen.includes(name)),
+  };
 }

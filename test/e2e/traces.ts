@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { Needles } from './needles.js';
 
 /** Where a value was found, and in which form. */
 export interface Trace {
@@ -41,11 +42,13 @@ function base64Within(bytes: Buffer, shift: 0 | 1 | 2): string {
 }
 
 export function tracesIn(bytes: Buffer, file: string, values: readonly string[]): Trace[] {
-  return values.flatMap((value) =>
-    formsOf(value)
-      .filter(([, form]) => bytes.includes(form))
-      .map(([form]) => ({ file, value, form })),
-  );
+  const forms = values.flatMap((value) => formsOf(value).map(([form, shown]) => ({ value, form, shown })));
+  const needles = new Needles();
+  for (const [name, { shown }] of forms.entries()) needles.add(shown, name);
+  return [...needles.in(bytes)].map((name) => {
+    const { value, form } = forms[name] as (typeof forms)[number];
+    return { file, value, form };
+  });
 }
 
 /** Reads every file under the folder, whatever its name. */

@@ -15,9 +15,9 @@ import {
 import { LIST_USERS, type ListUsers, UserQueries } from './read-models/user-queries.js';
 import { TOKENS_SECRET } from './read-models/user-tokens.js';
 
-/** What this service makes of its log, in whichever thread runs it: nothing here loads Nest. */
 const utf8 = new TextEncoder();
 
+/** What this service makes of its log, in whichever thread runs it: nothing here loads Nest. */
 export const { url, projections, relayed, queries }: ProjectionModule = {
   url: import.meta.url,
   projections: async ({ dialect, open, secret }) =>

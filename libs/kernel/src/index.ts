@@ -27,6 +27,7 @@ export {
   streamId,
   streamName,
 } from './event.js';
+export { FairTurns } from './fair-turns.js';
 export { fold, foldEmail } from './fold.js';
 export type { Identifier, IdentifierKind } from './identifier.js';
 export { derivedId, isId, newId, uniqueId } from './ids.js';

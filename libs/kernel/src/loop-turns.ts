@@ -9,15 +9,17 @@ export class LoopTurns {
   readonly #waiting: (() => void)[] = [];
   #begun = 0;
 
+  constructor(private readonly limit = BEGUN_A_TURN) {}
+
   /** Undefined where it may begin in this turn. */
   begin(): Promise<void> | undefined {
     if (this.#begun === 0) setImmediate(() => this.#nextTurn());
-    if (this.#begun++ < BEGUN_A_TURN) return undefined;
+    if (this.#begun++ < this.limit) return undefined;
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   #nextTurn(): void {
-    const next = this.#waiting.splice(0, BEGUN_A_TURN);
+    const next = this.#waiting.splice(0, this.limit);
     this.#begun = next.length;
     if (next.length > 0) setImmediate(() => this.#nextTurn());
     for (const begin of next) begin();

@@ -20,7 +20,7 @@ export interface QueryDeps {
 
 /** What takes long to read. Its arguments and answers can be cloned from one thread to another; bytes have memory of their own. */
 export interface Queries {
-  /** Each has arguments of its own. */
+  /** Each has arguments of its own. A Uint8Array that one answers, with a buffer to itself, is handed over, not cloned. */
   answers: { readonly [name: string]: (...asked: never[]) => Promise<unknown> };
   /** Called when a projection's tables were replaced by others, and at the start. */
   replaced?(projection: string): void;
@@ -28,7 +28,8 @@ export interface Queries {
 
 /** Answers queries by their names, in this thread or another. */
 export interface QueryRunner {
-  ask(name: string, asked: readonly unknown[]): Promise<unknown>;
+  /** Whatever many of one group ask for at once, others wait for a few of theirs alone. */
+  ask(group: string, name: string, asked: readonly unknown[]): Promise<unknown>;
   replaced(projection: string): void;
   close(): Promise<void>;
 }
@@ -52,7 +53,7 @@ export class LocalQueries implements QueryRunner {
     );
   }
 
-  async ask(name: string, asked: readonly unknown[]): Promise<unknown> {
+  async ask(_group: string, name: string, asked: readonly unknown[]): Promise<unknown> {
     const answer = this.all.map(({ answers }) => answers[name]).find((each) => each !== undefined);
     if (!answer) throw new Error(`there is no query ${name}`);
     return answer(...(asked as never[]));

@@ -43,15 +43,15 @@ describe('the thread that reads', () => {
     rmSync(folder, { recursive: true });
   });
 
-  const replaced = () => reader.ask('replaced', []);
+  const replaced = () => reader.ask('anyone', 'replaced', []);
 
   it.each([
     ['crash', ['crashed']],
     ['end', []],
   ])('given that it ends by %s, then what waited is refused, and another one goes on', async (how, told) => {
     expect(await replaced()).toEqual(['users']);
-    const waiting = reader.ask('nothing', []);
-    reader.ask(how, []).catch(() => undefined);
+    const waiting = reader.ask('anyone', 'nothing', []);
+    reader.ask('anyone', how, []).catch(() => undefined);
     await expect(waiting).rejects.toMatchObject({ kind: 'unavailable' });
     await expect(replaced()).rejects.toMatchObject({ kind: 'unavailable' });
     reader.replaced('keys');
@@ -66,8 +66,15 @@ describe('the thread that reads', () => {
     expect(failures).toEqual(told);
   });
 
+  it('given one group with more questions than the thread may have, then the others are answered', async () => {
+    const loud = Array.from({ length: 20 }, () => reader.ask('loud', 'nothing', []).catch(() => 'refused'));
+    expect(await reader.ask('quiet', 'replaced', [])).toEqual(['users']);
+    reader.ask('quiet', 'end', []).catch(() => undefined);
+    expect(new Set(await Promise.all(loud))).toEqual(new Set(['refused']));
+  });
+
   it('given that it has ended, when it is closed, then none takes its place', async () => {
-    await expect(reader.ask('end', [])).rejects.toMatchObject({ kind: 'unavailable' });
+    await expect(reader.ask('anyone', 'end', [])).rejects.toMatchObject({ kind: 'unavailable' });
     await reader.close();
     await expect(replaced()).rejects.toMatchObject({ kind: 'unavailable' });
   });

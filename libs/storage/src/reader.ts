@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { unavailable } from '#kernel';
+import { FairTurns, unavailable } from '#kernel';
 import type { QueryRunner } from '#projections';
 import { builtUrl } from './built-url.js';
 import { thrownError } from './plain-error.js';
@@ -7,6 +7,11 @@ import type { Question, ReaderOptions, ReaderReport } from './reader-protocol.js
 
 /** Questions beyond these wait nowhere: they are refused. */
 const MAX_WAITING = 10_000;
+/**
+ * At once, so that the thread always has something to do, and the event loop few answers of some megabytes. One group has
+ * no more than some of these places: a first search waits for an index in its place.
+ */
+const MAX_ASKED = { inAll: 16, ofGroup: 4 };
 const RESTART_DELAY_MS = 1_000;
 const WORKER = new URL('./reader.worker.js', builtUrl(import.meta.url));
 
@@ -24,6 +29,11 @@ interface Waiting {
 export class Reader implements QueryRunner {
   readonly #options: ReaderOptions;
   readonly #failed: (error: Error) => void;
+  readonly #turns = new FairTurns(
+    MAX_ASKED.inAll,
+    { ofGroup: MAX_WAITING, inAll: MAX_WAITING },
+    MAX_ASKED.ofGroup,
+  );
   readonly #waiting = new Map<number, Waiting>();
   readonly #replaced = new Set<string>();
   readonly #closed = Promise.withResolvers<void>();
@@ -41,9 +51,19 @@ export class Reader implements QueryRunner {
   }
 
   /** Rejects with what the query throws, and with `unavailable` where the thread ends or too much waits for it. */
-  ask(name: string, asked: readonly unknown[]): Promise<unknown> {
-    if (!this.#worker) return Promise.reject(ended());
-    if (this.#waiting.size >= MAX_WAITING) return Promise.reject(unavailable('too many reads are waiting'));
+  async ask(group: string, name: string, asked: readonly unknown[]): Promise<unknown> {
+    const turn = this.#turns.enter(group);
+    if (!turn) throw unavailable('too many reads are waiting');
+    try {
+      await turn.begin;
+      return await this.#ask(name, asked);
+    } finally {
+      turn.leave();
+    }
+  }
+
+  #ask(name: string, asked: readonly unknown[]): Promise<unknown> {
+    if (!this.#worker) throw ended();
     const number = ++this.#lastNumber;
     const given = new Promise<unknown>((resolve, reject) => {
       this.#waiting.set(number, { resolve, reject });

@@ -47,7 +47,7 @@ async function take(question: Question): Promise<void> {
     queries.replaced(question.projection);
   } else {
     const { number, name, asked } = question;
-    await queries.ask(name, asked).then(
+    await queries.ask('', name, asked).then(
       (given) => tell({ kind: 'answer', number, given }),
       (error) => tell({ kind: 'refusal', number, error: plainError(error) }),
     );

@@ -71,25 +71,30 @@ export class Users {
     return ((await kit.executeTakeFirst())?.total ?? 0) > 0;
   }
 
+  /** The body of the answer. */
   async list(tenantId: string, { externalId, ...wanted }: WantedUsers): Promise<Uint8Array> {
     this.readModels.require(USER_DIRECTORY);
-    if (externalId === undefined) return this.readModels.ask(LIST_USERS, tenantId, wanted);
+    if (externalId === undefined) return this.readModels.ask(tenantId, LIST_USERS, tenantId, wanted);
     const id = await this.identifiers.holderOf({
       kind: 'user.external_id',
       scope: tenantId,
       value: externalId,
     });
     const filter = { ...wanted.filter, id: id ?? NOBODY };
-    return this.readModels.ask(LIST_USERS, tenantId, { ...wanted, filter });
+    return this.readModels.ask(tenantId, LIST_USERS, tenantId, { ...wanted, filter });
   }
 
-  /** See UserHistory, which it is read by where it holds up nobody; `json` is the body of the answer. */
+  /** See UserHistory, which it is read by where it holds up nobody. */
   asOf(place: Place, moment: Moment): Promise<UserResource> {
-    return this.readModels.ask(USER_AS_OF, place, moment);
+    return this.readModels.ask(place.tenantId, USER_AS_OF, place, moment);
   }
 
+  /** The body of the answer. */
   events(place: Place, { limit, cursor }: WantedEvents): Promise<Uint8Array> {
-    return this.readModels.ask(USER_EVENTS, place, { limit, ...(cursor !== undefined && { cursor }) });
+    return this.readModels.ask(place.tenantId, USER_EVENTS, place, {
+      limit,
+      ...(cursor !== undefined && { cursor }),
+    });
   }
 
   private reader() {

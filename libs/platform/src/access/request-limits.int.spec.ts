@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get, Injectable, Module } from '@nestjs/common';
+import { Controller, Get, Injectable, Module, Post } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PlatformModule } from '../platform.module.js';
 import { createApp, startFollowing } from '../serve.js';
@@ -48,6 +48,12 @@ class WorkController {
     inWork.push({ name: `work ${begun++}`, end: resolve });
     await promise;
     return {};
+  }
+
+  @Post(':name')
+  @RequireScope('users:read')
+  workOnBody(): Promise<object> {
+    return this.work();
   }
 
   @Get('at/once')
@@ -143,6 +149,27 @@ describe('requests in work at once', () => {
     await Promise.all([...flood, single]);
     expect(answered.indexOf('two 200')).toBeLessThan(6);
     expect(answered.filter((it) => it === 'one 200')).toHaveLength(40);
+  });
+
+  it('given many large bodies, then few of them are in work at once, and small requests beside them', async () => {
+    await start({});
+    const post = (bytes: number) =>
+      app.inject({
+        method: 'POST',
+        url: '/tasks/any',
+        headers: { authorization: `Bearer ${KEY}` },
+        payload: { text: 'x'.repeat(bytes) },
+      });
+    const large = Array.from({ length: 10 }, () => post(5_000));
+    await until(() => inWork.length === 4);
+    const small = Array.from({ length: 20 }, () => post(100));
+    await until(() => inWork.length === 24);
+    for (let ended = 0; ended < 30; ended++) {
+      await until(() => inWork.length > 0);
+      inWork.shift()?.end();
+    }
+    const answers = await Promise.all([...large, ...small]);
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual(answers.map(() => 201));
   });
 
   it('given more requests of one tenant than may wait, then 503 to those beyond, and others are served', async () => {

@@ -1,22 +1,17 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
-import { LoopTurns, TenantryError, unavailable } from '#kernel';
-import { BODY_LIMIT_BYTES } from '../http/json-body.js';
+import { FairTurns, LoopTurns, TenantryError, unavailable } from '#kernel';
+import { largeBodyBytes } from '../http/json-body.js';
 import type { Settings } from '../settings.js';
 import { SETTINGS } from '../tokens.js';
-import { FairTurns } from './fair-turns.js';
 
 /** What requests may hold of memory while they wait: some 2,000 small ones of one tenant, or 32 with the longest body. */
 const WAITING_ROOM = { ofGroup: 8 * 1024 * 1024, inAll: 64 * 1024 * 1024 };
 /** A request without its body. */
 const REQUEST_BYTES = 4 * 1024;
-
-/** A body of which no length is told may be as long as any. */
-function bytesOf({ headers }: IncomingMessage): number {
-  const length = headers['transfer-encoding'] === undefined ? headers['content-length'] : BODY_LIMIT_BYTES;
-  return REQUEST_BYTES + Number(length ?? 0);
-}
+/** Of those with large bodies, from whomever: each takes milliseconds of the event loop and of the threads that write. */
+const MAX_LARGE_AT_ONCE = 4;
 
 const rateLimited = (message: string, retryAfterMs: number) =>
   new TenantryError('unavailable', message, {
@@ -29,6 +24,7 @@ const rateLimited = (message: string, retryAfterMs: number) =>
 export class RequestLimits {
   private readonly turns: FairTurns;
   private readonly loopTurns = new LoopTurns();
+  private readonly turnsOfLarge = new FairTurns(MAX_LARGE_AT_ONCE, WAITING_ROOM);
   private readonly limiter: RateLimiterMemory | undefined;
 
   constructor(@Inject(SETTINGS) settings: Settings) {
@@ -53,7 +49,24 @@ export class RequestLimits {
    * `unavailable` where too much waits already.
    */
   async takeTurn(group: string, response: ServerResponse): Promise<() => void> {
-    const turn = this.turns.enter(group, bytesOf(response.req));
+    const bytes = largeBodyBytes(response.req);
+    const leaveLarge = bytes > 0 && (await this.enter(this.turnsOfLarge, group, bytes, response));
+    const leave = await this.enter(this.turns, group, bytes, response);
+    await this.loopTurns.begin();
+    if (!leaveLarge) return leave;
+    return () => {
+      leaveLarge();
+      leave();
+    };
+  }
+
+  private async enter(
+    turns: FairTurns,
+    group: string,
+    bytes: number,
+    response: ServerResponse,
+  ): Promise<() => void> {
+    const turn = turns.enter(group, REQUEST_BYTES + bytes);
     // Whoever floods the service must not flood its log.
     if (!turn) throw unavailable('too many requests are waiting', { unlogged: true });
     const { begin, leave } = turn;
@@ -61,7 +74,6 @@ export class RequestLimits {
     // It may have been before.
     if (response.closed || response.destroyed) leave();
     if (begin && !(await begin)) throw rateLimited('the caller has gone while it waited', 0);
-    await this.loopTurns.begin();
     return leave;
   }
 }

@@ -3,11 +3,15 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { takeJsonBodies } from './json-body.js';
 
 let server: FastifyInstance;
+let onHandled = (): unknown => undefined;
 beforeAll(() => {
   server = fastify();
   takeJsonBodies(server);
   server.setErrorHandler((error: Error, _, reply) => reply.status(400).send(error.message));
-  server.post('/', (request, reply) => reply.send(JSON.stringify({ body: request.body })));
+  server.post('/', (request, reply) => {
+    onHandled();
+    return reply.send(JSON.stringify({ body: request.body }));
+  });
 });
 afterAll(() => server.close());
 
@@ -48,6 +52,20 @@ describe('JSON bodies', () => {
   ])('%s is refused by the name of the field', async (text, field) => {
     const { statusCode, body } = await post(text);
     expect([statusCode, body]).toEqual([400, `${field}: has a number that a double cannot hold`]);
+  });
+
+  it('large ones that arrive together are handled in turns of the event loop of their own', async () => {
+    let turn = 0;
+    const handledIn: number[] = [];
+    const count = () => {
+      turn += 1;
+      if (turn < 100) setImmediate(count);
+    };
+    count();
+    onHandled = () => handledIn.push(turn);
+    const answers = await Promise.all([1, 2, 3].map(() => post(JSON.stringify('x'.repeat(5_000)))));
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200]);
+    expect(new Set(handledIn).size).toBe(3);
   });
 
   it('an empty body is no body', async () => {

@@ -51,3 +51,11 @@ it('given a request that was cut short and more than 256 others since, when it i
   const { state } = await aggregates.load(tally, '1');
   expect(state.total).toBe(3_300);
 });
+
+it('given the same request under two keys, then nothing in their records is the same', async () => {
+  const answer = { status: 201, headers: {}, body: {} };
+  for (const key of ['one', 'other']) await requests.run({ ...asked, key }, async () => answer);
+  const table = database.reader<{ idempotent_requests: { fingerprint: string } }>();
+  const rows = await table.selectFrom('idempotent_requests').select('fingerprint').distinct().execute();
+  expect(rows).toHaveLength(3);
+});

@@ -47,8 +47,9 @@ const FINAL_KINDS: readonly ErrorKind[] = ['not_found', 'duplicate_record', 'ill
 /**
  * Requests with an Idempotency-Key: each is durable before it takes effect and its answer before it is given, so
  * that it may be repeated for 24 hours, also after a crash in the middle. What it draws, its raw API keys among it,
- * and the key that seals its answer follow from the service's secret, the record and the Idempotency-Key, which is
- * not stored: without the caller's own key nothing of it can be read.
+ * the key that seals its answer and the digest that tells it from other requests follow from the service's secret, the
+ * record and the Idempotency-Key, which is not stored: without the caller's own key nothing of it can be read, and no
+ * guess at what was asked for can be tested.
  */
 @Injectable()
 export class IdempotentRequests implements OnModuleInit, OnModuleDestroy {
@@ -178,7 +179,7 @@ export class IdempotentRequests implements OnModuleInit, OnModuleDestroy {
   }
 
   private named({ owner, key, asked }: IdempotentRequest): { name: string; fingerprint: string } {
-    return { name: this.digest('name', ...owner, key), fingerprint: this.digest('request', ...asked) };
+    return { name: this.digest('name', ...owner, key), fingerprint: this.digest('request', key, ...asked) };
   }
 
   private derive(...parts: string[]): Buffer {

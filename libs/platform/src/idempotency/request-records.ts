@@ -5,7 +5,7 @@ import { GroupedWrites } from '../operations/grouped-writes.js';
 export interface RequestRecord {
   /** HMAC of whose the Idempotency-Key is and of the key itself. */
   name: string;
-  /** HMAC of what was asked for. */
+  /** HMAC of what was asked for and of the Idempotency-Key. */
   fingerprint: string;
   /** Random hex: what is drawn for the request follows from it and the key. */
   nonce: string;

@@ -87,10 +87,10 @@ export class ReadModels {
     this.listeners.set(projection, [...(this.listeners.get(projection) ?? []), listener]);
   }
 
-  /** What the query of that name answers, in the thread that reads. */
-  async ask<Answer>(query: string, ...asked: unknown[]): Promise<Answer> {
+  /** What the query of that name answers, in the thread that reads. Tenants take turns there. */
+  async ask<Answer>(tenantId: string, query: string, ...asked: unknown[]): Promise<Answer> {
     if (!this.queries) throw unavailable('the read models have not been started');
-    return (await this.queries.ask(query, asked)) as Answer;
+    return (await this.queries.ask(tenantId, query, asked)) as Answer;
   }
 
   /** Of one projection; it counts on. */

@@ -110,4 +110,28 @@ describe('fair turns', () => {
     first?.leave();
     expect(turns.enter('third')?.begin).toBeDefined();
   });
+
+  it('given a group with as many in work as it may have, then others begin beside it, and its own after those', async () => {
+    const turns = new FairTurns(3, { ofGroup: 9, inAll: 9 }, 2);
+    const loud = [
+      entered(turns, 'loud'),
+      entered(turns, 'loud'),
+      entered(turns, 'loud'),
+      entered(turns, 'loud'),
+    ];
+    expect(loud.map(({ begin }) => begin === undefined)).toEqual([true, true, false, false]);
+    const quiet = [entered(turns, 'quiet'), entered(turns, 'quiet')];
+    expect(quiet.map(({ begin }) => begin === undefined)).toEqual([true, false]);
+    const begun: string[] = [];
+    for (const turn of loud) void turn.begin?.then(() => begun.push('loud'));
+    for (const turn of quiet) void turn.begin?.then(() => begun.push('quiet'));
+    // Its place is for another of its own: the loud ones that wait came earlier, but may not begin.
+    quiet[0]?.leave();
+    await settled();
+    expect(begun).toEqual(['quiet']);
+    loud[0]?.leave();
+    loud[1]?.leave();
+    await settled();
+    expect(begun).toEqual(['quiet', 'loud', 'loud']);
+  });
 });

@@ -23,12 +23,13 @@ interface Queue {
 }
 
 /**
- * Bounds how many are in work at once. Beyond that they wait in groups, each in the order of arrival, and the
- * groups take turns: whoever is alone in its group waits for one turn of each other group, however long their
- * queues are. How much may wait is bounded too.
+ * Bounds how many are in work at once, in all and of each group. Beyond that they wait in groups, each in the order of
+ * arrival, and the groups take turns: whoever is alone in its group waits for one turn of each other group, however long
+ * their queues are. How much may wait is bounded too.
  */
 export class FairTurns {
   #working = 0;
+  readonly #workingOf = new Map<string, number>();
   #weight = 0;
   /** In the order in which the groups come next. A group is here while anyone of it waits. */
   readonly #waiting = new Map<string, Queue>();
@@ -39,13 +40,14 @@ export class FairTurns {
       ofGroup: Number.POSITIVE_INFINITY,
       inAll: Number.POSITIVE_INFINITY,
     },
+    private readonly limitOfGroup = limit,
   ) {}
 
   /** Undefined where there is no room left to wait in. */
   enter(group: string, weight = 1): Turn | undefined {
-    if (this.#working < this.limit) {
-      this.#working += 1;
-      return { begin: undefined, leave: once(() => this.#next()) };
+    if (this.#working < this.limit && this.#mayBegin(group)) {
+      this.#count(group, 1);
+      return { begin: undefined, leave: once(() => this.#end(group)) };
     }
     const queue = this.#waiting.get(group) ?? { waiters: new Set(), weight: 0 };
     const { ofGroup, inAll } = this.room;
@@ -57,23 +59,36 @@ export class FairTurns {
     this.#waiting.set(group, queue);
     const leave = once(() => {
       if (this.#giveUp(group, waiter)) resolve(false);
-      else this.#next();
+      else this.#end(group);
     });
     return { begin: promise, leave };
   }
 
-  /** Hands the place of one that has ended to the next group's first. */
-  #next(): void {
+  #mayBegin(group: string): boolean {
+    return (this.#workingOf.get(group) ?? 0) < this.limitOfGroup;
+  }
+
+  #count(group: string, by: number): void {
+    this.#working += by;
+    const working = (this.#workingOf.get(group) ?? 0) + by;
+    if (working > 0) this.#workingOf.set(group, working);
+    else this.#workingOf.delete(group);
+  }
+
+  /** Hands the place of one that has ended to the first of the next group that may begin. */
+  #end(ended: string): void {
+    this.#count(ended, -1);
     for (const [group, queue] of this.#waiting) {
+      if (!this.#mayBegin(group)) continue;
       this.#waiting.delete(group);
       for (const waiter of queue.waiters) {
         this.#remove(queue, waiter);
         if (queue.waiters.size > 0) this.#waiting.set(group, queue);
+        this.#count(group, 1);
         waiter.begin(true);
         return;
       }
     }
-    this.#working -= 1;
   }
 
   /** False where it waits no longer. */
