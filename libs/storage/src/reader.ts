@@ -11,7 +11,7 @@ const MAX_WAITING = 10_000;
  * At once, so that the thread always has something to do, and the event loop few answers of some megabytes. One group has
  * no more than some of these places: a first search waits for an index in its place.
  */
-const MAX_ASKED = { inAll: 16, ofGroup: 4 };
+const MAX_ASKED = { inAll: 24, ofGroup: 12 };
 const RESTART_DELAY_MS = 1_000;
 const WORKER = new URL('./reader.worker.js', builtUrl(import.meta.url));
 
