@@ -6,7 +6,7 @@ import { eventually, temporaryDataDir } from './support.js';
 const EVENTS = 25_000;
 const EVENT_BYTES = 8_000;
 /** The events alone are 200 MB: a process that held them, or half of them, would run out of this and end. */
-const HEAP_MEGABYTES = 100;
+const HEAP_MEGABYTES = 128;
 
 interface Health {
   parts: { name: string }[];
