@@ -173,9 +173,8 @@ describe('a repeatable request', () => {
     resumed,
     draw: (length: number) => new Uint8Array(length),
   });
-  const own = { context: { ...context, causationId: 'request-1' } };
   const addAs = (aggregates: Aggregates, { by = 5, resumed = true } = {}) =>
-    runRepeatably(request(resumed), () => add(aggregates, by, 10, own));
+    runRepeatably(request(resumed), () => add(aggregates, by, 10));
 
   it('given that it did its work before, when it resumes, then it gets the aggregate as of then', async () => {
     await addAs(one, { resumed: false });

@@ -31,7 +31,6 @@ interface Try {
 
 /** One run of the request; answers what came of its last command. */
 async function request(by: Aggregates, { resumed = false, changes = 1, begin }: Try = {}) {
-  const context = { ...testContext, causationId: 'own' };
   const repeatable = {
     id: 'own',
     startedAt: 0,
@@ -41,7 +40,7 @@ async function request(by: Aggregates, { resumed = false, changes = 1, begin }: 
   };
   return runRepeatably(repeatable, async () => {
     for (let change = 1; ; change++) {
-      const made = await by.execute(tally, '1', { name: 'b', by: 10 }, { context });
+      const made = await by.execute(tally, '1', { name: 'b', by: 10 }, { context: testContext });
       if (change >= changes) return made;
     }
   });
